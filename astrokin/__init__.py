@@ -1,0 +1,88 @@
+"""Stellar kinematics: effects that map stars to stars, estimators that fold stars into results.
+
+Importing astrokin loads nothing else; each public name loads its module when it is first used.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0.dev0"
+
+__all__ = [
+    "Chain",
+    "Effect",
+    "Estimator",
+    "Fit",
+    "Histogram",
+    "Moments",
+    "NormalEquations",
+    "Observer",
+    "Rows",
+    "Stage",
+    "Stars",
+    "column",
+    "effect",
+    "effects",
+    "errors",
+    "estimator",
+    "estimators",
+    "galaxy",
+    "hookimpl",
+    "list_effects",
+    "list_estimators",
+    "parameter",
+    "plugins",
+    "testing",
+    "units",
+]
+
+TYPE_CHECKING = False  # type checkers take it as true; importing typing for it would cost milliseconds
+if TYPE_CHECKING:
+    from . import effects, errors, estimators, galaxy, testing, units
+    from .chain import Chain
+    from .effect_base import Effect
+    from .estimator_base import Estimator
+    from .fit import Fit
+    from .hookspecs import hookimpl
+    from .observer import Observer
+    from .parameters import column, parameter
+    from .registry import effect, estimator, list_effects, list_estimators, plugins
+    from .stage import Stage
+    from .stars import Rows, Stars
+    from .summaries import Histogram, Moments, NormalEquations
+
+# No module may be called like a function here: importing it would put the module in the function's place.
+_HOME = {
+    "Chain": "chain",
+    "Effect": "effect_base",
+    "Estimator": "estimator_base",
+    "Fit": "fit",
+    "Histogram": "summaries",
+    "Moments": "summaries",
+    "NormalEquations": "summaries",
+    "Observer": "observer",
+    "Rows": "stars",
+    "Stage": "stage",
+    "Stars": "stars",
+    "column": "parameters",
+    "effect": "registry",
+    "estimator": "registry",
+    "hookimpl": "hookspecs",
+    "list_effects": "registry",
+    "list_estimators": "registry",
+    "parameter": "parameters",
+    "plugins": "registry",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module 'astrokin' has no attribute {name!r}")
+    if name not in _HOME:
+        return import_module(f"astrokin.{name}")
+    value = getattr(import_module(f"astrokin.{_HOME[name]}"), name)
+    globals()[name] = value  # the next use finds it without coming here
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

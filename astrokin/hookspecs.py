@@ -1,0 +1,37 @@
+"""The two hooks by which effects and estimators come in, the built-in ones included.
+
+A plugin is a module, named by an entry point of the group ``astrokin``, with either hook or both in it::
+
+    import astrokin as ak
+
+    @ak.hookimpl
+    def astrokin_effects():
+        return [MyEffect]
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from .effect_base import Effect
+    from .estimator_base import Estimator
+
+PROJECT = "astrokin"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def astrokin_effects() -> list[type[Effect]]:
+    """Effects to register: concrete subclasses of `astrokin.Effect`, each with its own ``name``."""
+    return []
+
+
+@hookspec
+def astrokin_estimators() -> list[type[Estimator]]:
+    """Estimators to register: concrete subclasses of `astrokin.Estimator`, each with its own ``name``."""
+    return []
