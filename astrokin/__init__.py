@@ -9,6 +9,7 @@ __version__ = "0.1.0.dev0"
 
 __all__ = [
     "Chain",
+    "Covariance",
     "Effect",
     "Estimator",
     "Fit",
@@ -22,6 +23,7 @@ __all__ = [
     "column",
     "effect",
     "effects",
+    "epoch_parameter",
     "errors",
     "estimator",
     "estimators",
@@ -29,6 +31,7 @@ __all__ = [
     "hookimpl",
     "list_effects",
     "list_estimators",
+    "option",
     "parameter",
     "plugins",
     "testing",
@@ -39,12 +42,13 @@ TYPE_CHECKING = False  # type checkers take it as true; importing typing for it 
 if TYPE_CHECKING:
     from . import effects, errors, estimators, galaxy, testing, units
     from .chain import Chain
+    from .covariance import Covariance
     from .effect_base import Effect
     from .estimator_base import Estimator
     from .fit import Fit
     from .hookspecs import hookimpl
     from .observer import Observer
-    from .parameters import column, parameter
+    from .parameters import column, epoch_parameter, option, parameter
     from .registry import effect, estimator, list_effects, list_estimators, plugins
     from .stage import Stage
     from .stars import Rows, Stars
@@ -53,6 +57,7 @@ if TYPE_CHECKING:
 # No module may be called like a function here: importing it would put the module in the function's place.
 _HOME = {
     "Chain": "chain",
+    "Covariance": "covariance",
     "Effect": "effect_base",
     "Estimator": "estimator_base",
     "Fit": "fit",
@@ -69,6 +74,8 @@ _HOME = {
     "hookimpl": "hookspecs",
     "list_effects": "registry",
     "list_estimators": "registry",
+    "epoch_parameter": "parameters",
+    "option": "parameters",
     "parameter": "parameters",
     "plugins": "registry",
 }

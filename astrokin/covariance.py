@@ -1,0 +1,154 @@
+"""The 6 x 6 covariance of each source: stored as it came, as errors and correlations or as a matrix.
+
+Catalogues give errors and correlations; an estimator needs a few elements; only covariance propagation needs
+whole matrices. `Covariance` answers each without building what nobody asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astrokin.errors import InputError, some_rows
+from astrokin.units import PARAMETERS
+
+Array = NDArray[np.float64]
+_PLACE = {name: i for i, name in enumerate(PARAMETERS)}
+
+
+def pair(one: str, other: str) -> tuple[str, str]:
+    """The two parameter names in their fixed order: the key of their correlation."""
+    return (one, other) if _PLACE[one] < _PLACE[other] else (other, one)
+
+
+class Covariance:
+    """Covariance of (alpha*, dec, parallax, pmra*, pmdec, radial velocity) for n sources.
+
+    Units are (mas, mas, mas, mas/yr, mas/yr, km/s), axes the local tangent ones (east, north). A parameter
+    without a known error has NaN in its row and column.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (n, 6, 6), optional
+        Whole matrices, or
+    errors : mapping of str to ndarray, shape (n,), optional
+        Standard errors by parameter name (`ra` is the error of alpha*); those left out are unknown.
+    correlations : mapping of (str, str) to ndarray, shape (n,), optional
+        Correlation coefficients by pair of names; those left out are zero.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astrokin.covariance import Covariance
+    >>> c = Covariance(errors={"parallax": np.array([0.1]), "pmra": np.array([0.2])},
+    ...                correlations={("parallax", "pmra"): np.array([0.5])})
+    >>> c.element("parallax", "pmra")
+    array([0.01])
+    """
+
+    __slots__ = ("_correlations", "_errors", "_matrix", "_n")
+
+    def __init__(
+        self,
+        matrix: Array | None = None,
+        *,
+        errors: Mapping[str, Array] | None = None,
+        correlations: Mapping[tuple[str, str], Array] | None = None,
+    ) -> None:
+        self._matrix = matrix
+        self._errors = dict(errors or {})
+        self._correlations = {pair(*k): v for k, v in (correlations or {}).items()}
+        known = [matrix] if matrix is not None else list(self._errors.values())
+        if not known:
+            raise InputError("A covariance needs a matrix or at least one error.")
+        self._n = len(known[0])
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __repr__(self) -> str:
+        return f"<Covariance of {self._n} sources>"
+
+    def __getitem__(self, index: Any) -> Covariance:
+        if self._matrix is not None:
+            return Covariance(self._matrix[index])
+        return Covariance(
+            errors={k: v[index] for k, v in self._errors.items()},
+            correlations={k: v[index] for k, v in self._correlations.items()},
+        )
+
+    def knows(self, name: str) -> bool:
+        """Whether any error of the parameter is stored."""
+        return self._matrix is not None or name in self._errors
+
+    def error(self, name: str) -> Array:
+        """Standard error of one parameter, shape (n,); NaN where unknown."""
+        if self._matrix is not None:
+            return np.sqrt(self._matrix[:, _PLACE[name], _PLACE[name]])
+        known = self._errors.get(name)
+        return np.full(self._n, np.nan) if known is None else known
+
+    def element(self, one: str, other: str) -> Array:
+        """One element of every matrix, shape (n,), by parameter names; zero for a correlation not given."""
+        if self._matrix is not None:
+            return self._matrix[:, _PLACE[one], _PLACE[other]]
+        if one == other:
+            return self.error(one) ** 2
+        correlation = self._correlations.get(pair(one, other))
+        if correlation is None:
+            return np.zeros(self._n)
+        return correlation * self.error(one) * self.error(other)
+
+    def correlated(self, one: str, other: str) -> bool:
+        """Whether a correlation of the two is stored (a matrix always counts as yes)."""
+        return self._matrix is not None or pair(one, other) in self._correlations
+
+    @property
+    def matrix(self) -> Array:
+        """The whole matrices, shape (n, 6, 6), with NaN where unknown."""
+        if self._matrix is None:
+            self._matrix = self._built()
+        return self._matrix
+
+    def _built(self) -> Array:
+        out = np.zeros((self._n, 6, 6))
+        sigma = np.stack([self.error(name) for name in PARAMETERS], axis=1)
+        for (one, other), value in self._correlations.items():
+            i, j = _PLACE[one], _PLACE[other]
+            out[:, i, j] = out[:, j, i] = np.where(np.isnan(value), 0.0, value)
+        out[:, range(6), range(6)] = 1.0
+        out *= sigma[:, :, None] * sigma[:, None, :]
+        return out
+
+    @staticmethod
+    def joined(parts: Sequence[Covariance]) -> Covariance:
+        """One covariance from those of consecutive blocks."""
+        first = parts[0]
+        if any(p._matrix is not None for p in parts):
+            return Covariance(np.concatenate([p.matrix for p in parts]))
+        return Covariance(
+            errors={k: np.concatenate([p._errors[k] for p in parts]) for k in first._errors},
+            correlations={k: np.concatenate([p._correlations[k] for p in parts]) for k in first._correlations},
+        )
+
+
+def checked(matrix: Any, n: int) -> Covariance:
+    """A `Covariance` from a caller's array (n, 6, 6) in the fixed units, or the reason why not."""
+    if isinstance(matrix, Covariance):
+        if len(matrix) != n:
+            raise InputError(f"covariance has {len(matrix)} rows, the stars have {n}.")
+        return matrix
+    array = np.array(matrix, dtype=np.float64)
+    if array.shape != (n, 6, 6):
+        raise InputError(f"covariance has shape {array.shape}; ({n}, 6, 6) is needed, in the order {PARAMETERS}.")
+    _refuse_rows(~np.isclose(array, array.swapaxes(1, 2), rtol=1e-9, equal_nan=True).all(axis=(1, 2)), "not symmetric")
+    _refuse_rows((array[:, range(6), range(6)] < 0).any(axis=1), "negative on its diagonal")
+    return Covariance(array)
+
+
+def _refuse_rows(bad: NDArray[np.bool_], what: str) -> None:
+    if bad.any():
+        raise InputError(f"covariance is {what} in {some_rows(np.flatnonzero(bad))}.")

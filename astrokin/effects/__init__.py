@@ -1,0 +1,19 @@
+"""The effects that come with the package: one physics per file.
+
+Each is a frozen dataclass with the verbs of `astrokin.Effect`; `ak.list_effects()` lists them together with
+those of installed plugins.
+"""
+
+from __future__ import annotations
+
+import astrokin as ak
+from astrokin.effects.perspective import PerspectiveAcceleration
+from astrokin.effects.reflex import ReflexMotion
+
+__all__ = ["PerspectiveAcceleration", "ReflexMotion"]
+
+
+@ak.hookimpl
+def astrokin_effects() -> list[type[ak.Effect]]:
+    """The effects of this module, through the hook that every plugin uses."""
+    return [ReflexMotion, PerspectiveAcceleration]

@@ -1,0 +1,27 @@
+"""Rows in memory: map a function over blocks of them, or fold them into one summary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from astrokin.progress import progress as shown
+
+#: Rows in a block: the temporaries of a block stay in the cache.
+BLOCK = 1 << 15
+
+
+def slices(n: int, size: int = BLOCK) -> Iterator[slice]:
+    """Consecutive slices of at most `size` rows; one empty slice where there are no rows."""
+    for start in range(0, max(n, 1), size):
+        yield slice(start, min(start + size, n))
+
+
+def map_blocks(
+    function: Callable[[Any], Any], rows: Any, size: int = BLOCK, progress: bool = False, label: str = ""
+) -> list[Any]:
+    """Apply a function to blocks of rows and return the results in order."""
+    if len(rows) <= size:
+        return [function(rows)]
+    parts = shown(slices(len(rows), size), -(-len(rows) // size), label, progress)
+    return [function(rows[part]) for part in parts]

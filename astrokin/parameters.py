@@ -1,0 +1,322 @@
+"""Parameters of effects and estimators: Quantity-or-column fields, checked when the object is made.
+
+A parameter is declared once, as a dataclass field; checking, conversion, binding to columns, comparison,
+hashing, pickling and reading from the command line follow from the declaration.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, dataclass, field
+from typing import Any, Self
+
+import astropy.units as u
+import numpy as np
+
+from astrokin.errors import InputError, closest_first
+from astrokin.units import is_quantity, raw_values
+
+_KEY = "astrokin"
+
+
+@dataclass(frozen=True)
+class Column:
+    """The name of a column that holds one value of a parameter per row."""
+
+    name: str
+
+    def __repr__(self) -> str:
+        return f"ak.column({self.name!r})"
+
+
+def column(name: str) -> Column:
+    """Take a parameter from a column of the data, one value per row.
+
+    Parameters
+    ----------
+    name : str
+        The column's name. A column without a unit is taken in the unit of the parameter.
+
+    Examples
+    --------
+    >>> import astrokin as ak
+    >>> ak.column("period")
+    ak.column('period')
+    """
+    return Column(name)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a parameter may be; made by `parameter`, `epoch_parameter` and `option`."""
+
+    kind: str
+    doc: str = ""
+    unit: u.UnitBase | None = None
+    shape: tuple[int, ...] = ()
+    allowed: tuple[Any, ...] = ()
+    per_row: bool = True
+    optional: bool = False
+    physical: Callable[[Any], Any] | None = None
+    domain: str = ""
+
+    def checked(self, value: Any, where: str) -> Any:
+        """The value as it is stored, or an error that names `where`."""
+        if isinstance(value, Column):
+            if not self.per_row:
+                raise InputError(f"{where} cannot be a column: it is one value for all rows.")
+            return value
+        if value is None and self.optional:
+            return None
+        return _CHECKS[self.kind](self, value, where)
+
+    def bound(self, value: Any, name: str) -> Any:
+        """The per-row values of a column, in the parameter's unit."""
+        if self.kind != "quantity":
+            return value
+        plain = raw_values(value if is_quantity(value) else value * self.unit, self.unit, f"column {name!r}")
+        return plain << self.unit
+
+    def from_text(self, text: str, where: str) -> Any:
+        """The value of a command-line setting such as ``11.1,12.24,7.25 km/s``."""
+        if text.startswith("column:"):
+            return Column(text.removeprefix("column:"))
+        if self.kind == "quantity":
+            return _quantity_from_text(text, self, where)
+        return _option_from_text(text, self, where)
+
+
+def _check_quantity(spec: Spec, value: Any, where: str) -> Any:
+    if isinstance(value, str):
+        raise InputError(f"{where} is the text {value!r}: for a column write ak.column({value!r}).")
+    if isinstance(value, tuple | list):
+        if any(isinstance(v, Column) for v in value):
+            return tuple(Spec("quantity", unit=spec.unit).checked(v, where) for v in value)
+        value = _stacked(value, where)
+    if not is_quantity(value):
+        raise InputError(f"{where} is {value!r}, which has no unit: give it in {spec.unit} or a unit that converts.")
+    plain = raw_values(value, spec.unit, where)
+    if plain.shape != spec.shape:
+        more = f" One value per row goes into a column: {where.rpartition('.')[2]}=ak.column(…)." if not spec.shape else ""
+        raise InputError(f"{where} has shape {plain.shape}; {spec.shape or 'a scalar'} is needed.{more}")
+    if not np.isfinite(plain).all():
+        raise InputError(f"{where} is {value}: it must be finite.")
+    if spec.physical is not None and not np.all(spec.physical(plain)):
+        raise InputError(f"{where} is {value}; {spec.domain} is needed.")
+    plain = np.array(plain)
+    plain.flags.writeable = False
+    return u.Quantity(plain, spec.unit, copy=False)
+
+
+def _stacked(values: Any, where: str) -> Any:
+    try:
+        return u.Quantity([u.Quantity(v) for v in values])
+    except (TypeError, ValueError, u.UnitConversionError) as error:
+        raise InputError(f"{where}: {values!r} is no vector of Quantities of one kind ({error}).") from None
+
+
+def _check_epoch(spec: Spec, value: Any, where: str) -> Any:
+    if hasattr(value, "tcb") or (isinstance(value, int | float) and np.isfinite(value)):
+        if np.shape(getattr(value, "jd1", value)) != ():
+            raise InputError(f"{where} holds {np.shape(value.jd1)} times; one per row goes into a column: ak.column(…).")
+        return value
+    raise InputError(f"{where} is {value!r}: give an astropy Time, or a Julian year TCB as a plain number.")
+
+
+def _check_option(spec: Spec, value: Any, where: str) -> Any:
+    if spec.allowed and value not in spec.allowed:
+        allowed = closest_first(str(value), map(str, spec.allowed))
+        raise InputError(f"{where} is {value!r}; it can be {', '.join(map(repr, allowed))}.")
+    if spec.physical is not None and not spec.physical(value):
+        raise InputError(f"{where} is {value!r}; {spec.domain} is needed.")
+    return value
+
+
+_CHECKS = {"quantity": _check_quantity, "epoch": _check_epoch, "option": _check_option}
+
+
+def _quantity_from_text(text: str, spec: Spec, where: str) -> Any:
+    numbers, _, unit = text.strip().partition(" ")
+    try:
+        values = [float(v) for v in numbers.split(",")]
+        value = (values if spec.shape else values[0]) * (u.Unit(unit) if unit else spec.unit)
+    except (ValueError, TypeError):
+        example = ",".join(["1"] * (spec.shape[0] if spec.shape else 1))
+        raise InputError(f"{where}: {text!r} is no value such as '{example} {spec.unit}'.") from None
+    return value
+
+
+def _option_from_text(text: str, spec: Spec, where: str) -> Any:
+    if text.lower() in ("none", "true", "false"):
+        return {"none": None, "true": True, "false": False}[text.lower()]
+    parts = [_number_or_text(t.strip()) for t in text.split(",")]
+    value = parts[0] if len(parts) == 1 else tuple(parts)
+    if spec.kind != "epoch" or isinstance(value, float | int):
+        return value
+    from astropy.time import Time
+
+    try:
+        return Time(text)
+    except ValueError:
+        raise InputError(f"{where}: {text!r} is no time such as J2050 or 2026-03-21.") from None
+
+
+def _number_or_text(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def parameter(
+    default: Any = MISSING,
+    *,
+    unit: Any = None,
+    shape: tuple[int, ...] = (),
+    doc: str = "",
+    per_row: bool = True,
+    optional: bool = False,
+    physical: Callable[[Any], Any] | None = None,
+    domain: str = "",
+) -> Any:
+    """Declare a Quantity parameter of an effect or estimator, as a dataclass field.
+
+    Parameters
+    ----------
+    default : `~astropy.units.Quantity` or callable, optional
+        The default, or a function that returns it when the object is made.
+    unit : unit, optional
+        The unit inside, and the kind of unit that is accepted; the default's unit where not given.
+    shape : tuple of int
+        ``()`` for a scalar, ``(3,)`` for a vector.
+    doc : str
+        One line for the documentation page and ``astrokin show``.
+    per_row : bool
+        Whether ``ak.column(…)`` may stand in for it.
+    optional : bool
+        Whether None is allowed.
+    physical : callable, optional
+        Given the plain value(s) in `unit`, says which are allowed; `domain` says it in words
+        (``"a positive period"``). Rows of a column outside are refused by that reason.
+    domain : str
+        See `physical`.
+
+    Returns
+    -------
+    dataclasses.Field
+        For use in the body of a frozen dataclass.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> import astrokin as ak
+    >>> shift: u.Quantity = ak.parameter(0.6 * u.km / u.s, doc="velocity equivalent of the redshift")
+    """
+    if unit is None and not is_quantity(default):
+        raise InputError("parameter() needs a default with a unit, or unit=.")
+    inside = u.Unit(unit) if unit is not None else default.unit
+    return _field(default, Spec("quantity", doc, inside, shape, (), per_row, optional or default is None, physical, domain))
+
+
+def epoch_parameter(default: Any = MISSING, *, doc: str = "", per_row: bool = True) -> Any:
+    """Declare a parameter that is a `~astropy.time.Time` (or a Julian year TCB), as a dataclass field."""
+    return _field(default, Spec("epoch", doc, per_row=per_row, optional=default is None))
+
+
+def option(
+    default: Any = MISSING,
+    *,
+    allowed: tuple[Any, ...] = (),
+    doc: str = "",
+    physical: Callable[[Any], Any] | None = None,
+    domain: str = "",
+) -> Any:
+    """Declare a plain option (a word, a number, a flag), as a dataclass field; `allowed` lists its values."""
+    optional = default is None and not allowed
+    spec = Spec("option", doc, allowed=allowed, per_row=False, optional=optional, physical=physical, domain=domain)
+    return _field(default, spec)
+
+
+def _field(default: Any, spec: Spec) -> Any:
+    if default is not MISSING and callable(default):
+        return field(default_factory=default, metadata={_KEY: spec})
+    return field(default=default, metadata={_KEY: spec})
+
+
+class Parametrised:
+    """Base of frozen dataclasses with declared parameters: checks, binding, `==`, hash and pickling by value."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # In the class's own namespace, so that @dataclass leaves them alone: its own fail on array Quantities.
+        for name in ("__eq__", "__hash__"):
+            if name not in cls.__dict__:
+                setattr(cls, name, getattr(Parametrised, name))
+
+    def __post_init__(self) -> None:
+        for name, spec in self.specs():
+            object.__setattr__(self, name, spec.checked(getattr(self, name), f"{type(self).__name__}.{name}"))
+
+    @classmethod
+    def specs(cls) -> Iterator[tuple[str, Spec]]:
+        """The declared parameters, as (name, `Spec`) in the order of their declaration."""
+        for f in dataclasses.fields(cls):  # type: ignore[arg-type]
+            if _KEY in f.metadata:
+                yield f.name, f.metadata[_KEY]
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The columns of the data that the parameters name."""
+        found = []
+        for name, _ in self.specs():
+            value = getattr(self, name)
+            found += [v.name for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, Column)]
+        return tuple(dict.fromkeys(found))
+
+    def bound(self, rows: Any) -> Self:
+        """The same object with every `Column` replaced by that column of `rows`."""
+        if not self.column_names:
+            return self
+        new = object.__new__(type(self))
+        for f in dataclasses.fields(self):  # type: ignore[arg-type]
+            object.__setattr__(new, f.name, _bound_value(getattr(self, f.name), f.metadata.get(_KEY), rows))
+        return new
+
+    def options(self) -> dict[str, Any]:
+        """All fields by name, as stored: what the provenance records."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+
+    def __eq__(self, other: object) -> bool:
+        return value_key(self) == value_key(other) if type(other) is type(self) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(value_key(self))
+
+
+def _bound_value(value: Any, spec: Spec | None, rows: Any) -> Any:
+    if spec is None:
+        return value
+    if isinstance(value, Column):
+        return spec.bound(rows[value.name], value.name)
+    if isinstance(value, tuple) and any(isinstance(v, Column) for v in value):
+        parts = [_bound_value(v, spec, rows) for v in value]
+        return u.Quantity([np.broadcast_to(p.to_value(spec.unit), len(rows)) for p in parts], spec.unit)
+    return value
+
+
+def value_key(value: Any) -> Any:
+    """A hashable stand-in that is equal where the values are equal (Quantities, arrays, times, locations)."""
+    if isinstance(value, Parametrised):
+        return (type(value), *((k, value_key(v)) for k, v in value.options().items()))
+    if is_quantity(value) and hasattr(value, "to_value"):
+        return (str(value.unit), value_key(np.asarray(value.value)))
+    if isinstance(value, np.ndarray):
+        return (value.shape, value.dtype.str, value.tobytes())
+    if hasattr(value, "jd1"):
+        return (value.scale, value_key(np.asarray(value.jd1)), value_key(np.asarray(value.jd2)))
+    if isinstance(value, list | tuple):
+        return tuple(value_key(v) for v in value)
+    return value

@@ -1,0 +1,212 @@
+"""Pure kernels of uniform space motion: the standard astrometric model, its Jacobian, and SOFA's light-time model.
+
+Written from the equations of the Hipparcos Catalogue (ESA 1997, vol. 1, 1.5.5), Butkevich & Lindegren (2014) and
+the SOFA documentation of ``starpv``, ``starpm`` and ``pvstar``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+from astropy.constants import c as _c
+from numpy.typing import NDArray
+
+from astrokin.angles import dot
+from astrokin.stars import Stars
+from astrokin.units import KM_S, MAS, MAS_IN_RAD, MAS_YR, A
+
+Array = NDArray[np.float64]
+
+UNKNOWN_RATE = "radial velocity kept: its change needs a parallax above 5 sigma"
+_SPEED_OF_LIGHT = float(_c.to_value(KM_S))
+#: Light-travel time (Julian years) per kpc, that is for a parallax of 1 mas.
+_LIGHT_YEARS = float((1 * u.kpc / _c).to_value(u.yr))
+
+
+def _radial(raw: Any) -> Any:
+    """Radial proper motion zeta = v_r parallax / A, rad/yr."""
+    return raw.radial_velocity * raw.parallax * (MAS_IN_RAD / A)
+
+
+def _kept(stars: Stars) -> NDArray[np.bool_] | None:
+    """Rows whose parallax is too uncertain to say how the radial velocity changes; None where there is none."""
+    parallax = np.real(stars.raw.parallax)
+    covariance = stars.raw.covariance
+    limit = 0.0 if covariance is None else 5.0 * np.nan_to_num(covariance.error("parallax"))
+    bad = parallax <= 0.0 if covariance is None else (parallax < limit) | (parallax <= 0.0)
+    return bad if bad.any() else None
+
+
+def standard_model(stars: Stars, t: float | Array) -> Stars:
+    """Stars moved by `t` Julian years in a straight line, time being that of the light's arrival."""
+    raw = stars.raw
+    r, motion = raw.direction, raw.proper_motion * MAS_IN_RAD
+    zeta = _radial(raw)
+    square = dot(motion, motion)
+    stretch = 1.0 + zeta * t
+    f2 = 1.0 / (stretch * stretch + square * (t * t))
+    f = np.sqrt(f2)
+    kept = _kept(stars)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        gain = square * (A * t / MAS_IN_RAD) / raw.parallax
+    velocity = (raw.radial_velocity * stretch + gain) * f
+    if kept is not None:
+        velocity = np.where(kept, raw.radial_velocity, velocity)
+    turned = raw.proper_motion * stretch - r * (square * t / MAS_IN_RAD)
+    out = stars.replace(
+        direction=r * stretch + motion * t,
+        parallax=raw.parallax * f,
+        proper_motion=turned * (f * f2),
+        radial_velocity=velocity,
+    )
+    return out if kept is None else out.flag(kept, UNKNOWN_RATE)
+
+
+def jacobian(stars: Stars, t: float | Array) -> Array:
+    """Derivatives (n, 6, 6) of `standard_model` in local tangent axes, in closed form."""
+    raw = stars.raw
+    east, north = raw.basis
+    after = standard_model(stars, t)
+    axes = after.raw.basis
+    model = _Differential(stars, after, t)
+    zero = np.zeros(len(stars))
+    out = np.empty((len(stars), 6, 6))
+    turns = (MAS_IN_RAD * east, MAS_IN_RAD * north)
+    still = np.zeros((3, 1))
+    for j in range(6):
+        dr = turns[j] if j < 2 else still
+        dmu = (east, north)[j - 3] if j in (3, 4) else still
+        columns = model(dr, 1.0 if j == 2 else zero, dmu, 1.0 if j == 5 else zero)
+        for i, value in enumerate(_in_axes(*columns, *axes)):
+            out[:, i, j] = value
+    return out
+
+
+def _in_axes(dr: Array, dparallax: Array, dmu: Array, dvelocity: Array, east: Array, north: Array) -> list[Array]:
+    turn = 1.0 / MAS_IN_RAD
+    return [dot(east, dr) * turn, dot(north, dr) * turn, dparallax, dot(east, dmu), dot(north, dmu), dvelocity]
+
+
+class _Differential:
+    """First-order changes of (direction, parallax, proper motion, radial velocity) after the motion."""
+
+    def __init__(self, stars: Stars, after: Stars, t: float | Array) -> None:
+        self.raw, self.after, self.t = stars.raw, after.raw, t
+        self.kept = _kept(stars)
+        self.zeta = _radial(self.raw)
+        self.square = dot(self.raw.proper_motion, self.raw.proper_motion) * MAS_IN_RAD**2  # (rad/yr)^2
+        self.stretch = 1.0 + self.zeta * t
+        self.f = 1.0 / np.sqrt(self.stretch**2 + self.square * t * t)
+
+    def __call__(self, dr: Array, dparallax: Any, dmu: Array, dvelocity: Any) -> tuple[Array, Array, Array, Array]:
+        raw, t, f = self.raw, self.t, self.f
+        r, mu = raw.direction, raw.proper_motion
+        dzeta = (dvelocity * raw.parallax + raw.radial_velocity * dparallax) * (MAS_IN_RAD / A)
+        carried = dmu - dot(mu, dr) * r  # the proper motion goes along with the direction in parallel
+        dx = dr * self.stretch + r * (t * dzeta) + carried * (t * MAS_IN_RAD)
+        dlog = -f * dot(self.after.direction, dx)  # df / f
+        dsquare = 2.0 * dot(mu, dmu) * MAS_IN_RAD**2
+        turned = (
+            carried * self.stretch
+            + mu * (t * dzeta)
+            - dr * (self.square * t / MAS_IN_RAD)
+            - r * (dsquare * t / MAS_IN_RAD)
+        )
+        return (
+            dx * f,
+            dparallax * f + self.after.parallax * dlog,
+            self.after.proper_motion * (3.0 * dlog) + turned * f**3,
+            self._radial_velocity(dlog, dzeta, dsquare, dparallax, dvelocity),
+        )
+
+    def _radial_velocity(self, dlog: Array, dzeta: Array, dsquare: Array, dparallax: Any, dvelocity: Any) -> Array:
+        raw, t = self.raw, self.t
+        with np.errstate(invalid="ignore", divide="ignore"):
+            gain = (dsquare - self.square * dparallax / raw.parallax) * (A * t / MAS_IN_RAD) / raw.parallax
+        free = self.after.radial_velocity * dlog + self.f * (
+            dvelocity * self.stretch + raw.radial_velocity * t * dzeta + gain
+        )
+        return free if self.kept is None else np.where(self.kept, dvelocity, free)
+
+
+def rates(stars: Stars) -> dict[str, u.Quantity]:
+    """Time derivatives (per Julian year) of what a catalogue lists; see `PerspectiveAcceleration.rates`."""
+    raw = stars.raw
+    east, north = raw.angle("pmra"), raw.angle("pmdec")
+    zeta = _radial(raw)
+    square = east**2 + north**2
+    rho = np.sqrt(raw.direction[0] ** 2 + raw.direction[1] ** 2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        turn = east * raw.direction[2] / rho * MAS_IN_RAD
+        speeding = np.where(raw.parallax > 0, A * square * MAS_IN_RAD / raw.parallax, np.nan)
+    return {
+        "radial_velocity_rate": speeding << KM_S / u.yr,
+        "pm_rate": -2.0 * zeta * np.sqrt(square) << MAS_YR / u.yr,
+        "pmra_rate": -2.0 * zeta * east + turn * north << MAS_YR / u.yr,
+        "pmdec_rate": -2.0 * zeta * north - turn * east << MAS_YR / u.yr,
+        "parallax_rate": -zeta * raw.parallax << MAS / u.yr,
+    }
+
+
+# ---- with light-travel time, as SOFA --------------------------------------------------------------------
+
+
+def with_light_time(stars: Stars, t: float | Array) -> Stars:
+    """Stars moved by `t` Julian years of observed time, with light-travel time and special relativity."""
+    stars = stars.refuse(~(np.real(stars.raw.parallax) > 0.0), "no positive parallax, which light time needs")
+    raw = stars.raw
+    place, velocity = _inertial(raw)
+    fast = np.real(dot(velocity, velocity)) > (0.5 * _light_speed()) ** 2
+    if fast.any():
+        stars = stars.refuse(fast, "faster than half the speed of light")
+        raw = stars.raw
+        place, velocity = _inertial(raw)
+    before = np.sqrt(dot(place, place)) * _LIGHT_YEARS
+    seen = place + velocity * (t + before)  # emission to emission; the arrival lies one light time later
+    after = _light_time(seen, velocity)
+    return _observed(stars, place + velocity * (t + before - after), velocity)
+
+
+def _light_speed() -> float:
+    return 1.0 / _LIGHT_YEARS  # kpc/yr
+
+
+def _light_time(place: Any, velocity: Any) -> Any:
+    c2 = _light_speed() ** 2
+    along, square = dot(place, velocity), dot(velocity, velocity)
+    return (np.sqrt(along * along + (c2 - square) * dot(place, place)) - along) / (c2 - square)
+
+
+def _inertial(raw: Any) -> tuple[Any, Any]:
+    """Place (kpc) and velocity (kpc/yr) from observed rates.
+
+    The observed rates are the true ones over the Doppler factor; solved for the true ones in closed form:
+    d = 2 / (1 + bt^2 + (1 - br)^2), with the observed radial and transverse rates in units of c.
+    """
+    distance = 1.0 / raw.parallax
+    transverse = raw.proper_motion * (distance * MAS_IN_RAD * _LIGHT_YEARS)
+    radial = raw.radial_velocity / _SPEED_OF_LIGHT
+    across = dot(transverse, transverse)
+    sum_ = 1.0 + across + (1.0 - radial) ** 2
+    outward = (2.0 * radial - across - radial * radial) / sum_
+    velocity = (outward * raw.direction + (2.0 / sum_) * transverse) * _light_speed()
+    return raw.direction * distance, velocity
+
+
+def _observed(stars: Stars, place: Any, velocity: Any) -> Stars:
+    distance = np.sqrt(dot(place, place))
+    r = place / distance
+    beta = velocity * _LIGHT_YEARS
+    radial = dot(beta, r)
+    across = beta - radial * r
+    square = dot(beta, beta)
+    doppler = 1.0 + radial
+    shift = -square / (np.sqrt(1.0 - square) + 1.0)
+    return stars.replace(
+        direction=r,
+        parallax=1.0 / distance,
+        proper_motion=across * (_light_speed() / (doppler * distance * MAS_IN_RAD)),
+        radial_velocity=(radial - shift) / doppler * _SPEED_OF_LIGHT,
+    )

@@ -1,0 +1,632 @@
+"""`Stars`: a frozen block of sources in vector form, with angles as views; and the `Rows` protocol it shares.
+
+Nothing here knows effects, estimators or files.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol, Self, runtime_checkable
+
+import astropy.units as u
+import numpy as np
+from numpy.typing import NDArray
+
+from astrokin import angles, galaxy
+from astrokin.covariance import Covariance, checked
+from astrokin.errors import InputError, MissingColumnError, closest_first, some_rows
+from astrokin.units import KM_S, MAS, MAS_YR, A, is_quantity, plain_values, raw_values
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+#: The stored fields, with the unit of each.
+FIELDS = {
+    "direction": u.dimensionless_unscaled,
+    "parallax": MAS,
+    "proper_motion": MAS_YR,
+    "radial_velocity": KM_S,
+}
+_VECTORS = ("direction", "proper_motion")
+_ANGLES = ("ra", "dec", "pmra", "pmdec")
+_VIEWS_OF_DIRECTION = ("ra", "dec", "l", "b", "galactic", "basis")
+_VIEWS_OF_MOTION = ("pmra", "pmdec", "pm_l", "pm_b", "uvw")
+
+
+@runtime_checkable
+class Rows(Protocol):
+    """What the drivers need of any kind of rows: a length, slicing, columns, a group and a weight."""
+
+    @property
+    def columns(self) -> Mapping[str, Any]: ...
+    @property
+    def group(self) -> NDArray[np.intp] | None: ...
+    @property
+    def weight(self) -> Array | None: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: Any) -> Any: ...
+    def replace(self, **changes: Any) -> Self: ...
+
+
+class Raw:
+    """The plain float64 arrays of a `Stars`, in the fixed units, for whoever wants the fastest path.
+
+    Attributes
+    ----------
+    direction, proper_motion : ndarray, shape (3, n)
+        Unit vectors in ICRS axes; tangent vectors in mas/yr.
+    parallax, radial_velocity : ndarray, shape (n,)
+        In mas and km/s; NaN where missing.
+    covariance : Covariance or None
+        See `astrokin.covariance.Covariance`.
+    epoch : float, ndarray of shape (n,) or None
+        Julian years TCB.
+    """
+
+    __slots__ = ("_stars",)
+
+    def __init__(self, stars: Stars) -> None:
+        self._stars = stars
+
+    direction = property(lambda self: self._stars._vector("direction"))
+    parallax = property(lambda self: self._stars._fields["parallax"])
+    proper_motion = property(lambda self: self._stars._vector("proper_motion"))
+    radial_velocity = property(lambda self: self._stars._fields["radial_velocity"])
+    covariance = property(lambda self: self._stars._covariance)
+    epoch = property(lambda self: self._stars._epoch)
+    basis = property(lambda self: self._stars._view("basis"), doc="East and north unit vectors, two arrays (3, n).")
+    galactic = property(lambda self: self._stars._view("galactic"), doc="Unit vectors in Galactic axes (3, n).")
+
+    def angle(self, name: str) -> Array:
+        """The array behind a view: `ra`, `dec`, `l`, `b` in degrees, `pmra`, `pmdec`, `pm_l`, `pm_b` in mas/yr."""
+        return self._stars._view(name)
+
+
+class Stars:
+    """A block of sources: six astrometric parameters each, their covariance, an epoch and extra columns.
+
+    Stars are frozen: effects return new ones. Positions are ICRS directions seen from the solar-system
+    barycentre. Missing values are NaN; zero and negative parallaxes are data.
+
+    Parameters
+    ----------
+    ra, dec : `~astropy.units.Quantity`, shape (n,)
+        ICRS position. NaN marks a source without a position.
+    parallax : `~astropy.units.Quantity`, shape (n,), optional
+        Parallax, any sign.
+    pmra, pmdec : `~astropy.units.Quantity`, shape (n,), optional
+        Proper motion; `pmra` includes the factor cos(dec), as in Gaia's catalogue.
+    radial_velocity : `~astropy.units.Quantity`, shape (n,), optional
+        Radial velocity.
+    covariance : ndarray, shape (n, 6, 6), or Covariance, optional
+        Covariance in the order (alpha*, dec, parallax, pmra, pmdec, radial velocity) and the units (mas, mas,
+        mas, mas/yr, mas/yr, km/s).
+    epoch : `~astropy.time.Time`, float or ndarray of shape (n,), optional
+        Epoch of position and motion; plain numbers are Julian years TCB, as in Gaia's catalogue.
+    columns : mapping of str to array or Quantity of length n, optional
+        Anything else known per source.
+
+    Raises
+    ------
+    InputError
+        A value without unit or with a wrong one, unequal lengths, |dec| > 90 deg, an infinite value.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> import astrokin as ak
+    >>> stars = ak.Stars(ra=[269.45, 10.0] * u.deg, dec=[4.69, -5.0] * u.deg, parallax=[546.98, 20.0] * u.mas,
+    ...                  pmra=[-801.6, 10.0] * u.mas / u.yr, pmdec=[10362.4, 0.0] * u.mas / u.yr,
+    ...                  radial_velocity=[-110.5, float("nan")] * u.km / u.s)
+    >>> len(stars)
+    2
+    >>> stars.uvw[:, 0].round(1)
+    <Quantity [-141.7,    4.7,   18.4] km / s>
+    """
+
+    __slots__ = ("_columns", "_covariance", "_epoch", "_fields", "_flags", "_group", "_memo", "_refused", "_weight")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        *,
+        ra: u.Quantity,
+        dec: u.Quantity,
+        parallax: u.Quantity | None = None,
+        pmra: u.Quantity | None = None,
+        pmdec: u.Quantity | None = None,
+        radial_velocity: u.Quantity | None = None,
+        covariance: Any = None,
+        epoch: Any = None,
+        columns: Mapping[str, Any] | None = None,
+    ) -> None:
+        alpha = np.atleast_1d(raw_values(ra, u.deg, "ra"))
+        n = len(alpha)
+        delta = _column(dec, u.deg, "dec", n)
+        _check_latitude(delta)
+        pma, pmd = _column(pmra, MAS_YR, "pmra", n), _column(pmdec, MAS_YR, "pmdec", n)
+        # The vectors are made when asked for, block by block where the drivers ask: in the cache.
+        self._fields = {
+            "parallax": _frozen(_column(parallax, MAS, "parallax", n)),
+            "radial_velocity": _frozen(_column(radial_velocity, KM_S, "radial_velocity", n)),
+        }
+        self._covariance = None if covariance is None else checked(covariance, n)
+        self._epoch = julian_year(epoch, n)
+        self._columns = _checked_columns(columns or {}, n)
+        self._group = self._weight = None
+        self._flags: dict[str, Mask] = {}
+        self._refused: dict[str, Mask] = {}
+        self._memo = {"ra": _frozen(alpha), "dec": _frozen(delta), "pmra": _frozen(pma), "pmdec": _frozen(pmd)}
+
+    # ---- doors -------------------------------------------------------------------------------------------
+
+    @classmethod
+    def of(cls, data: Any, names: Mapping[str, str] | None = None) -> Stars:
+        """Make stars of a `SkyCoord`, astropy table, pandas or pyarrow table (see `astrokin.tables`)."""
+        return _doors().stars_of(data, names=names)
+
+    @classmethod
+    def read(cls, path: Any, names: Mapping[str, str] | None = None) -> Stars:
+        """Read a FITS, ECSV, VOTable, CSV or Parquet file (see `astrokin.tables`)."""
+        return _doors().read_stars(path, names=names)
+
+    def write(self, path: Any, overwrite: bool = False) -> None:
+        """Write a FITS, ECSV, VOTable, CSV or Parquet file; the old one stays until the new one is whole."""
+        _doors().write_stars(self, path, overwrite=overwrite)
+
+    def to_table(self) -> Any:
+        """The stars as an astropy `~astropy.table.QTable` with Gaia's column names."""
+        return _doors().table_of(self)
+
+    def to_skycoord(self) -> Any:
+        """The stars as an astropy `~astropy.coordinates.SkyCoord`; needs positive parallaxes."""
+        return _doors().skycoord_of(self)
+
+    # ---- rows --------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return self._fields["parallax"].shape[0]
+
+    def __getitem__(self, index: Any) -> Any:
+        """A column by name, or some of the rows by slice, mask or index array."""
+        if isinstance(index, str):
+            return self._column(index)
+        index = _row_index(index, len(self))
+        return self._with(
+            _fields={k: v[:, index] if k in _VECTORS else v[index] for k, v in self._fields.items()},
+            _covariance=None if self._covariance is None else self._covariance[index],
+            _epoch=self._epoch[index] if isinstance(self._epoch, np.ndarray) else self._epoch,
+            _columns={k: v[index] for k, v in self._columns.items()},
+            _group=None if self._group is None else self._group[index],
+            _weight=None if self._weight is None else self._weight[index],
+            _flags={k: v[index] for k, v in self._flags.items()},
+            _refused={k: v[index] for k, v in self._refused.items()},
+            _memo={k: v[index] for k, v in self._memo.items() if k in _ANGLES},
+        )
+
+    def _column(self, name: str) -> Any:
+        if name not in self._columns:
+            known = ", ".join(closest_first(name, self._columns)) or "none"
+            raise MissingColumnError(f"The stars have no column {name!r}; they have: {known}.")
+        return self._columns[name]
+
+    def replace(self, **changes: Any) -> Stars:
+        """New stars with some fields replaced; the rest is shared, not copied.
+
+        Parameters
+        ----------
+        direction : ndarray, shape (3, n)
+            Any vectors; they are normalised. The proper motion is transported in parallel along, unless it
+            is replaced too.
+        proper_motion : ndarray or Quantity, shape (3, n)
+            Tangent vectors (mas/yr). A radial part is taken off.
+        parallax, radial_velocity : ndarray or Quantity, shape (n,)
+            Plain arrays are taken in mas and km/s.
+        covariance, epoch, columns, group, weight
+            As in `Stars` (`columns` replaces them all).
+
+        Raises
+        ------
+        InputError
+            An unknown field, a wrong unit or a wrong shape.
+        """
+        new: dict[str, Any] = {}
+        arrays = {k: _field(k, changes.pop(k), len(self)) for k in FIELDS if k in changes}
+        if arrays:
+            new.update(_fields=self._moved(arrays), _memo=self._memo_without(arrays))
+        for key, check in _OTHER_FIELDS.items():
+            if key in changes:
+                value = changes.pop(key)
+                new["_" + key] = None if value is None else check(value, len(self))
+        if changes:
+            allowed = ", ".join([*FIELDS, *_OTHER_FIELDS])
+            raise InputError(f"Stars.replace has no field {sorted(changes)[0]!r}; it has: {allowed}.")
+        return self._with(**new)
+
+    def _moved(self, arrays: dict[str, NDArray]) -> dict[str, NDArray]:
+        start = self._vector("direction") if arrays.keys() & set(_VECTORS) else None
+        if "direction" in arrays:
+            arrays["direction"] = angles.normalised(arrays["direction"])
+        end = arrays.get("direction", start)
+        if "proper_motion" in arrays:
+            motion = arrays["proper_motion"]
+            arrays["proper_motion"] = motion - angles.dot(motion, end) * end
+        elif "direction" in arrays:
+            arrays["proper_motion"] = angles.transported(self._vector("proper_motion"), start, end)
+        return {**self._fields, **{k: _frozen(v) for k, v in arrays.items()}}
+
+    def _memo_without(self, arrays: Mapping[str, Any]) -> dict[str, NDArray]:
+        stale: set[str] = set(_VIEWS_OF_MOTION)
+        if "direction" in arrays:
+            stale.update(_VIEWS_OF_DIRECTION)
+        elif "proper_motion" not in arrays:
+            stale = {"uvw"}
+        return {k: v for k, v in self._memo.items() if k not in stale}
+
+    def _with(self, **slots: Any) -> Stars:
+        new = object.__new__(type(self))
+        for name in Stars.__slots__:
+            object.__setattr__(new, name, slots[name] if name in slots else getattr(self, name))
+        return new
+
+    # ---- declined rows -----------------------------------------------------------------------------------
+
+    def refuse(self, mask: Mask, reason: str) -> Stars:
+        """Decline rows outside an effect's domain: NaN in all six parameters, counted under `reason`."""
+        mask = np.asarray(mask, dtype=bool)
+        if not mask.any():
+            return self
+        fields = {k: np.where(mask, np.nan, getattr(self.raw, k)) for k in FIELDS}
+        return self._with(
+            _fields={k: _frozen(v) for k, v in fields.items()}, _memo={}, _refused=_noted(self._refused, mask, reason)
+        )
+
+    def flag(self, mask: Mask, reason: str) -> Stars:
+        """Note something about rows without changing them; counted and told like refused ones."""
+        mask = np.asarray(mask, dtype=bool)
+        return self._with(_flags=_noted(self._flags, mask, reason)) if mask.any() else self
+
+    @property
+    def refused(self) -> Mapping[str, Mask]:
+        """Rows that effects declined, by reason: masks of shape (n,)."""
+        return dict(self._refused)
+
+    @property
+    def flags(self) -> Mapping[str, Mask]:
+        """Rows about which effects noted something, by reason: masks of shape (n,)."""
+        return dict(self._flags)
+
+    # ---- views -------------------------------------------------------------------------------------------
+
+    def _view(self, name: str) -> Any:
+        if name not in self._memo:
+            self._memo.update(_VIEWS[name](self))
+        return self._memo[name]
+
+    def _vector(self, name: str) -> NDArray:
+        if name not in self._fields:
+            direction, motion = angles.vectors(*(self._memo[k] for k in _ANGLES))
+            made = {"direction": _frozen(direction), "proper_motion": _frozen(motion)}
+            self._fields.update({k: v for k, v in made.items() if k not in self._fields})
+        return self._fields[name]
+
+    raw = property(Raw, doc="The plain arrays in the fixed units (`Raw`).")
+    direction = property(lambda self: self._vector("direction"), doc="ICRS unit vectors, shape (3, n).")
+    proper_motion = property(lambda self: self._vector("proper_motion") << MAS_YR, doc="Tangent vectors, (3, n), mas/yr.")
+    parallax = property(lambda self: self._fields["parallax"] << MAS, doc="Parallax, mas.")
+    radial_velocity = property(lambda self: self._fields["radial_velocity"] << KM_S, doc="Radial velocity, km/s.")
+    ra = property(lambda self: self._view("ra") << u.deg, doc="Right ascension (ICRS), deg.")
+    dec = property(lambda self: self._view("dec") << u.deg, doc="Declination (ICRS), deg.")
+    pmra = property(lambda self: self._view("pmra") << MAS_YR, doc="Proper motion in alpha*, mas/yr.")
+    pmdec = property(lambda self: self._view("pmdec") << MAS_YR, doc="Proper motion in declination, mas/yr.")
+    l = property(lambda self: self._view("l") << u.deg, doc="Galactic longitude, deg.")  # noqa: E741 - the field's name
+    b = property(lambda self: self._view("b") << u.deg, doc="Galactic latitude, deg.")
+    pm_l = property(lambda self: self._view("pm_l") << MAS_YR, doc="Proper motion in l cos(b), mas/yr.")
+    pm_b = property(lambda self: self._view("pm_b") << MAS_YR, doc="Proper motion in b, mas/yr.")
+    columns = property(lambda self: dict(self._columns), doc="Extra columns by name.")
+    group = property(lambda self: self._group, doc="Group number of each row, set by the driver; or None.")
+    weight = property(lambda self: self._weight, doc="Weight of each row, set by the driver; or None.")
+    epoch = property(lambda self: self._epoch, doc="Epoch, Julian year TCB: a float, one per row, or None.")
+
+    @property
+    def covariance(self) -> Array | None:
+        """Covariance in the local tangent axes, shape (n, 6, 6), or None (see `Covariance` for the order)."""
+        return None if self._covariance is None else self._covariance.matrix
+
+    @property
+    def distance(self) -> u.Quantity:
+        """1/parallax, kpc; NaN where the parallax is not positive (see the estimators for better distances)."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(self.raw.parallax > 0, 1.0 / self.raw.parallax, np.nan) * u.kpc
+
+    @property
+    def uvw(self) -> u.Quantity:
+        """Velocity relative to the Sun in Galactic axes, shape (3, n), km/s; NaN without a positive parallax."""
+        return self._view("uvw") << KM_S
+
+    # ---- the rest ----------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        extra = f", columns: {', '.join(self._columns)}" if self._columns else ""
+        has = "with" if self._covariance is not None else "without"
+        epoch = "no epoch" if self._epoch is None else f"epoch {np.ravel(self._epoch)[0] if len(self) else ''}"
+        return f"<Stars: {len(self)} rows, {epoch}, {has} covariance{extra}>"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Stars):
+            return NotImplemented
+        mine, theirs = (s._everything() for s in (self, other))
+        return mine.keys() == theirs.keys() and all(_same(mine[k], theirs[k]) for k in mine)
+
+    def _everything(self) -> dict[str, Any]:
+        fields = {k: getattr(self.raw, k) for k in FIELDS}
+        return {**fields, "covariance": self.covariance, "epoch": self._epoch, **self._columns}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if hasattr(self, name):
+            raise AttributeError(f"Stars are frozen: use stars.replace({name.lstrip('_')}=…).")
+        object.__setattr__(self, name, value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in Stars.__slots__}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            object.__setattr__(self, name, value)
+
+    def changed_since(self, before: Stars) -> frozenset[str]:
+        """The fields that are not those of `before`: what effects in between have replaced."""
+        changed = {k for k in ("parallax", "radial_velocity") if self._fields[k] is not before._fields[k]}
+        for vector, angle in (("direction", "ra"), ("proper_motion", "pmra")):
+            if not (_shared(self._fields, before._fields, vector) or _shared(self._memo, before._memo, angle)):
+                changed.add(vector)
+        if self._covariance is not before._covariance:
+            changed.add("covariance")
+        return frozenset(changed | ({"epoch"} if self._epoch is not before._epoch else set()))
+
+    def rejoined(self, parts: Sequence[Stars]) -> Stars:
+        """One `Stars` from what became of the consecutive blocks of this one, fields that no block replaced shared."""
+        if len(parts) == 1:
+            return parts[0]
+        ends = np.cumsum([len(p) for p in parts])
+        pieces = [(p, slice(end - len(p), end)) for p, end in zip(parts, ends, strict=True)]
+        joined = Stars.joined(parts)
+        kept = {
+            store: {k: v for k, v in getattr(self, store).items() if all(_is_part(getattr(p, store).get(k), v, s) for p, s in pieces)}
+            for store in ("_fields", "_memo", "_columns")
+        }
+        same_epoch = all(p._epoch is self._epoch or _is_part(p._epoch, self._epoch, s) for p, s in pieces)
+        return joined._with(
+            **{store: {**getattr(joined, store), **values} for store, values in kept.items()},
+            _epoch=self._epoch if same_epoch else joined._epoch,
+        )
+
+    @staticmethod
+    def joined(parts: Sequence[Stars]) -> Stars:
+        """One `Stars` from consecutive blocks of the same make."""
+        if len(parts) == 1:
+            return parts[0]
+        first = parts[0]
+        kept = [k for k in _ANGLES if all(k in p._memo for p in parts)]
+        fields = [k for k in FIELDS if k not in _VECTORS or len(kept) < 4]
+        return first._with(
+            _fields={k: _frozen(np.concatenate([getattr(p.raw, k) for p in parts], axis=-1)) for k in fields},
+            _covariance=None if first._covariance is None else Covariance.joined([p._covariance for p in parts]),
+            _epoch=_joined_epoch(parts),
+            _columns={k: _joined([p._columns[k] for p in parts]) for k in first._columns},
+            _group=None if first._group is None else np.concatenate([p._group for p in parts]),
+            _weight=None if first._weight is None else np.concatenate([p._weight for p in parts]),
+            _flags=joined_notes([(len(p), p._flags) for p in parts]),
+            _refused=joined_notes([(len(p), p._refused) for p in parts]),
+            _memo={k: _frozen(np.concatenate([p._memo[k] for p in parts])) for k in kept},
+        )
+
+
+# ---- views, each computed once and remembered ------------------------------------------------------------
+
+
+def _sky(stars: Stars) -> dict[str, Any]:
+    return dict(zip(("ra", "dec"), map(_frozen, angles.longitude_latitude(stars.direction)), strict=True))
+
+
+def _motion(stars: Stars) -> dict[str, Any]:
+    east, north = angles.components(stars.raw.proper_motion, stars.direction)
+    return {"pmra": _frozen(east), "pmdec": _frozen(north)}
+
+
+def _galactic(stars: Stars) -> dict[str, Any]:
+    return {"galactic": _frozen(galaxy.to_galactic(stars.direction))}
+
+
+def _galactic_sky(stars: Stars) -> dict[str, Any]:
+    return dict(zip(("l", "b"), map(_frozen, angles.longitude_latitude(stars.raw.galactic)), strict=True))
+
+
+def _galactic_motion(stars: Stars) -> dict[str, Any]:
+    motion = galaxy.to_galactic(stars.raw.proper_motion)
+    east, north = angles.components(motion, stars.raw.galactic)
+    return {"pm_l": _frozen(east), "pm_b": _frozen(north)}
+
+
+def _basis(stars: Stars) -> dict[str, Any]:
+    return {"basis": tuple(map(_frozen, angles.tangent_basis(stars.direction)))}
+
+
+def _uvw(stars: Stars) -> dict[str, Any]:
+    out = np.empty((3, len(stars)))
+    for start in range(0, len(stars), angles.BLOCK):
+        rows = slice(start, start + angles.BLOCK)
+        np.matmul(galaxy.icrs_to_galactic(), _space_velocity(stars, rows), out=out[:, rows])
+    return {"uvw": _frozen(out)}
+
+
+def _space_velocity(stars: Stars, rows: slice) -> Array:
+    parallax, radial = stars._fields["parallax"][rows], stars._fields["radial_velocity"][rows]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        scale = A / parallax
+    if not (len(parallax) and parallax.min() > 0.0):
+        scale[~(parallax > 0.0)] = np.nan
+    if "direction" in stars._fields:
+        raw = stars.raw
+        return raw.proper_motion[:, rows] * scale + radial * raw.direction[:, rows]
+    ra, dec, pmra, pmdec = (stars._memo[k][rows] for k in _ANGLES)
+    return angles.from_local(ra, dec, scale * pmra, scale * pmdec, radial)
+
+
+_VIEWS = {
+    **dict.fromkeys(("ra", "dec"), _sky),
+    **dict.fromkeys(("pmra", "pmdec"), _motion),
+    **dict.fromkeys(("l", "b"), _galactic_sky),
+    **dict.fromkeys(("pm_l", "pm_b"), _galactic_motion),
+    "galactic": _galactic,
+    "basis": _basis,
+    "uvw": _uvw,
+}
+
+# ---- checks ----------------------------------------------------------------------------------------------
+
+
+def _doors() -> Any:
+    # By name: the doors stand above this module, which must not import them.
+    return importlib.import_module("astrokin.tables")
+
+
+def _frozen(array: NDArray) -> NDArray:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _column(value: Any, unit: u.UnitBase, name: str, n: int) -> Array:
+    if value is None:
+        return np.full(n, np.nan)
+    array = np.atleast_1d(raw_values(value, unit, name))
+    if array.shape == (1,) and n != 1:
+        return np.full(n, array[0])
+    return _of_length(array, n, name)
+
+
+def _of_length(array: Any, n: int, name: str) -> Any:
+    if array.shape[:1] != (n,) or (isinstance(array, np.ndarray) and array.dtype.kind == "f" and array.ndim != 1):
+        raise InputError(f"{name} has shape {array.shape}; the stars need ({n},).")
+    return array
+
+
+def _check_latitude(dec: Array) -> None:
+    if len(dec) and dec.max() <= 90.0 and dec.min() >= -90.0:
+        return
+    bad = np.abs(dec) > 90.0
+    if bad.any():
+        raise InputError(f"dec lies outside -90 to 90 deg in {some_rows(np.flatnonzero(bad))}.")
+
+
+def _field(name: str, value: Any, n: int) -> NDArray:
+    array = raw_values(value, FIELDS[name], name) if is_quantity(value) else np.asarray(value)
+    if array.dtype.kind not in "fc" or array.dtype.itemsize < 8:
+        array = array.astype(np.float64)
+    shape = (3, n) if name in _VECTORS else (n,)
+    if array.shape != shape:
+        raise InputError(f"{name} has shape {array.shape}; {shape} is needed.")
+    return array
+
+
+def julian_year(epoch: Any, n: int) -> float | Array | None:
+    """Epoch as Julian year(s) TCB from a `~astropy.time.Time` or plain numbers; scalar where all are equal."""
+    if epoch is None:
+        return None
+    value = epoch.tcb.jyear if hasattr(epoch, "tcb") else getattr(epoch, "value", epoch)
+    array = plain_values(value, "epoch")
+    if array.ndim == 0:
+        return float(array)
+    if array.shape != (n,):
+        raise InputError(f"epoch has shape {array.shape}; a scalar or ({n},) is needed.")
+    return float(array[0]) if n and (array == array[0]).all() else _frozen(array)
+
+
+def _checked_columns(columns: Mapping[str, Any], n: int) -> dict[str, Any]:
+    out = {}
+    for name, value in columns.items():
+        array = value if hasattr(value, "shape") and hasattr(value, "__getitem__") else np.asarray(value)
+        if array.shape[:1] != (n,):
+            raise InputError(f"column {name!r} has shape {array.shape}; {n} rows are needed.")
+        out[name] = array
+    return out
+
+
+def _checked_group(value: Any, n: int) -> NDArray[np.intp]:
+    return _of_length(np.asarray(value, dtype=np.intp), n, "group")
+
+
+def _checked_weight(value: Any, n: int) -> Array:
+    return _of_length(np.asarray(value, dtype=np.float64), n, "weight")
+
+
+_OTHER_FIELDS = {
+    "covariance": checked,
+    "epoch": julian_year,
+    "columns": _checked_columns,
+    "group": _checked_group,
+    "weight": _checked_weight,
+}
+
+
+def _row_index(index: Any, n: int) -> Any:
+    if isinstance(index, slice):
+        return index
+    array = np.asarray(getattr(index, "value", index))
+    if array.dtype == bool:
+        return _of_length(array, n, "the mask")
+    if array.size == 0:
+        array = array.astype(np.intp)
+    return np.atleast_1d(array)
+
+
+def _shared(a: Mapping[str, Any], b: Mapping[str, Any], key: str) -> bool:
+    return key in a and a[key] is b.get(key)
+
+
+def _noted(notes: Mapping[str, Mask], mask: Mask, reason: str) -> dict[str, Mask]:
+    old = notes.get(reason)
+    return {**notes, reason: mask if old is None else old | mask}
+
+
+def joined_notes(parts: Iterable[tuple[int, Mapping[str, Mask]]]) -> dict[str, Mask]:
+    """Masks by reason of consecutive blocks, given as (rows, notes), as masks of the whole."""
+    parts = list(parts)
+    reasons = dict.fromkeys(r for _, notes in parts for r in notes)
+    return {r: np.concatenate([notes.get(r, np.zeros(n, bool)) for n, notes in parts]) for r in reasons}
+
+
+def _is_part(part: Any, whole: Any, rows: slice) -> bool:
+    """Whether `part` is the very memory of those rows of `whole`."""
+    if not (isinstance(part, np.ndarray) and isinstance(whole, np.ndarray)) or part.ndim != whole.ndim:
+        return False
+    own = whole[..., rows]
+    return part.shape == own.shape and part.strides == own.strides and part.ctypes.data == own.ctypes.data
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts)
+    jd1, jd2 = (np.concatenate([getattr(p, k) for p in parts]) for k in ("jd1", "jd2"))
+    whole = type(parts[0])(jd1, jd2, format="jd", scale=parts[0].scale)
+    whole.format = parts[0].format
+    return whole
+
+
+def _joined_epoch(parts: Sequence[Stars]) -> float | Array | None:
+    if parts[0]._epoch is None:
+        return None
+    whole = np.concatenate([np.broadcast_to(np.asarray(p._epoch, float), len(p)) for p in parts])
+    return julian_year(whole, len(whole)) if len(whole) else parts[0]._epoch
+
+
+def _same(a: Any, b: Any) -> bool:
+    if a is None or b is None:
+        return a is b
+    if is_quantity(a) != is_quantity(b) or (is_quantity(a) and a.unit != b.unit):
+        return False
+    a, b = np.asarray(a), np.asarray(b)
+    numbers = a.dtype.kind in "fc" and b.dtype.kind in "fc"
+    return bool(np.array_equal(a, b, equal_nan=numbers))

@@ -1,0 +1,97 @@
+"""The fixed units of the package and the doors from `~astropy.units.Quantity` to plain arrays.
+
+Inside, everything is float64 in these units: angles on the sky in radian (directions are unit vectors),
+parallax in mas, proper motion in mas/yr, radial velocity in km/s, epochs in Julian years TCB.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+from astropy.constants import au as _au
+from numpy.typing import NDArray
+
+from astrokin.errors import InputError, some_rows
+
+MAS = u.mas
+MAS_YR = u.mas / u.yr
+KM_S = u.km / u.s
+
+#: The six astrometric parameters in the order of every covariance matrix.
+PARAMETERS = ("ra", "dec", "parallax", "pmra", "pmdec", "radial_velocity")
+#: Their units there (right ascension as alpha* = alpha cos delta).
+PARAMETER_UNITS = (MAS, MAS, MAS, MAS_YR, MAS_YR, KM_S)
+
+#: One astronomical unit per Julian year in km/s: v_t = A mu / parallax.
+A = float((_au / u.yr).to_value(KM_S))
+#: One milliarcsecond in radian.
+MAS_IN_RAD = float(MAS.to(u.rad))
+
+
+def raw_values(value: Any, unit: u.UnitBase, name: str) -> NDArray[Any]:
+    """Turn a Quantity into a plain array in `unit`; masked values become NaN.
+
+    Parameters
+    ----------
+    value : `~astropy.units.Quantity`
+        What the caller gave (any shape); a masked column or Quantity is filled with NaN.
+    unit : unit
+        The fixed unit.
+    name : str
+        What the value is called, for the error message.
+
+    Returns
+    -------
+    ndarray
+        float64 (or complex128, which the Jacobian by complex step needs), not copied where that
+        can be helped.
+
+    Raises
+    ------
+    InputError
+        No unit, a unit of another kind, or an infinite value.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> from astrokin.units import raw_values
+    >>> raw_values([1, 2] * u.arcsec, u.mas, "parallax")
+    array([1000., 2000.])
+    """
+    given = getattr(value, "unit", None)
+    if given is None:
+        raise InputError(f"{name} has no unit: give an astropy Quantity, for example {name}=… * u.Unit('{unit}').")
+    try:
+        factor = given.to(unit)
+    except u.UnitConversionError:
+        raise InputError(f"{name} is in {given}, which is no unit of the kind of {unit}.") from None
+    plain = plain_values(getattr(value, "value", value), name)
+    return plain if factor == 1.0 else plain * factor
+
+
+def plain_values(value: Any, name: str) -> NDArray[Any]:
+    """Turn an array without unit into float64 (or complex128), masked values into NaN; infinities are errors."""
+    if hasattr(value, "filled") or isinstance(value, np.ma.MaskedArray):
+        value = np.ma.asarray(value).astype(float).filled(np.nan)
+    try:
+        plain = np.asarray(value)
+        plain = plain if plain.dtype.kind == "c" else np.asarray(plain, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} holds {type(value).__name__} that are no numbers.") from None
+    if not _surely_finite(plain) and np.isinf(plain).any():
+        rows = some_rows(np.flatnonzero(np.isinf(np.atleast_1d(plain).reshape(-1))))
+        raise InputError(f"{name} is infinite in {rows}: mark missing values as NaN.")
+    return plain
+
+
+def _surely_finite(array: NDArray[Any]) -> bool:
+    # One scalar product reads the array once, several times faster than a mask; NaN and overflow are looked at again.
+    flat = array.reshape(-1)
+    return bool(np.isfinite(np.dot(flat, flat)))
+
+
+def is_quantity(value: Any) -> bool:
+    """Whether the value brings a unit of its own."""
+    return getattr(value, "unit", None) is not None

@@ -1,0 +1,234 @@
+"""The verbs of every effect, written once: doors, missing and refused rows, covariance, blocks, counts."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astrokin.angles import components, dot
+from astrokin.covariance import Covariance
+from astrokin.engines import memory
+from astrokin.errors import InputError, MissingValueError, RefusedRowsError, RowsWarning, closest_first, some_rows
+from astrokin.propagation import propagated
+from astrokin.stars import Stars
+from astrokin.units import KM_S, MAS, MAS_IN_RAD, MAS_YR
+
+if TYPE_CHECKING:
+    from astrokin.effect_base import Effect
+
+Array = NDArray[np.float64]
+
+#: Standard deviation (km/s) of the prior that a missing radial velocity carries as "zero".
+RV_PRIOR = 50.0
+_MISSING_RV = ("zero", "nan", "error")
+_REFUSED = ("nan", "error")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How a verb treats missing radial velocities and refused rows, and whether it shows progress."""
+
+    missing_rv: str = "zero"
+    refused: str = "nan"
+    progress: bool = False
+
+    def __post_init__(self) -> None:
+        _check_word("missing_rv", self.missing_rv, _MISSING_RV)
+        _check_word("refused", self.refused, _REFUSED)
+
+
+def _check_word(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise InputError(f"{name} is {value!r}; it can be {', '.join(map(repr, closest_first(str(value), allowed)))}.")
+
+
+def run(effect: Effect, verb: str, data: Any, rules: Rules) -> Any:
+    """`apply` or `remove` an effect on any kind of data."""
+    if isinstance(data, Stars):
+        return run_on_stars(effect, verb, data, rules)
+    from astrokin.tables import door
+
+    entry = door(data)
+    stars = entry.stars
+    out = run_on_stars(effect, verb, stars, rules, angles=True)
+    return entry.back(out, out.changed_since(stars))
+
+
+def run_on_stars(effect: Effect, verb: str, stars: Stars, rules: Rules, angles: bool = False) -> Stars:
+    """`apply` or `remove` an effect on stars, block by block; tell in one warning what was refused or flagged."""
+    _check_missing(effect, stars, rules)
+    work = BlockRun(effect, verb, rules, angles)
+    out = stars.rejoined(memory.map_blocks(work, stars, progress=rules.progress, label=f"{verb} {effect.name}"))
+    _tell(effect, verb, stars, out, rules)
+    return out
+
+
+@dataclass(frozen=True)
+class BlockRun:
+    """An effect on one block of stars: what the engines are handed. Picklable."""
+
+    effect: Effect
+    verb: str
+    rules: Rules
+    angles: bool = False
+
+    def __call__(self, stars: Stars) -> Stars:
+        gaps = _gaps(self.effect, stars, self.rules)
+        out = stars if gaps is None else _filled(stars, gaps)
+        for step in self.effect.steps if self.verb == "apply" else reversed(self.effect.steps):
+            out = _stepped(step.bound(out), self.verb, out)
+        if gaps is not None:
+            out = _emptied(out, gaps)
+        if self.angles:
+            out.raw.angle("ra"), out.raw.angle("pmra")  # here, while the block is in the cache
+        return out
+
+
+def _stepped(effect: Effect, verb: str, stars: Stars) -> Stars:
+    if verb == "apply":
+        out = effect.forward(stars)
+        if stars.raw.covariance is not None:
+            out = out.replace(covariance=propagated(effect.jacobian(stars), stars, out, effect.noise(stars)))
+        return out
+    out = effect.backward(stars)
+    if stars.raw.covariance is not None:
+        out = out.replace(covariance=_covariance_before(effect, stars, out))
+    return out
+
+
+def _covariance_before(effect: Effect, observed: Stars, true: Stars) -> Covariance:
+    """The way back adds the effect's own uncertainty too: J^-1 (C + noise) J^-T."""
+    forward = effect.jacobian(true)
+    gap = np.isnan(forward)
+    inverse = np.linalg.inv(np.where(gap, np.eye(6), forward))
+    noise = effect.noise(true)
+    carried = None if noise is None else inverse @ noise @ inverse.swapaxes(1, 2)
+    return propagated(inverse, observed, true, carried)
+
+
+# ---- missing radial velocities ---------------------------------------------------------------------------
+
+
+def _check_missing(effect: Effect, stars: Stars, rules: Rules) -> None:
+    if rules.missing_rv != "error" or "radial_velocity" not in effect.needs:
+        return
+    gaps = np.flatnonzero(np.isnan(stars.raw.radial_velocity))
+    if gaps.size:
+        raise MissingValueError(
+            f"{effect.name} needs radial velocities; they are missing in {some_rows(gaps)}. "
+            'missing_rv="zero" takes them as zero, "nan" leaves what depends on them missing.'
+        )
+
+
+def _gaps(effect: Effect, stars: Stars, rules: Rules) -> NDArray[np.bool_] | None:
+    if rules.missing_rv != "zero" or "radial_velocity" not in effect.needs:
+        return None
+    velocity = stars.raw.radial_velocity
+    if len(velocity) and not np.isnan(velocity.min()):
+        return None
+    return np.isnan(velocity)
+
+
+def _filled(stars: Stars, gaps: NDArray[np.bool_]) -> Stars:
+    velocity = np.where(gaps, 0.0, stars.raw.radial_velocity)
+    covariance = stars.covariance
+    if covariance is None:
+        return stars.replace(radial_velocity=velocity)
+    matrix = np.array(covariance)
+    matrix[gaps, 5, :] = matrix[gaps, :, 5] = 0.0
+    matrix[gaps, 5, 5] = RV_PRIOR**2
+    return stars.replace(radial_velocity=velocity, covariance=Covariance(matrix))
+
+
+def _emptied(stars: Stars, gaps: NDArray[np.bool_]) -> Stars:
+    out = stars.replace(radial_velocity=np.where(gaps, np.nan, stars.raw.radial_velocity))
+    if out.covariance is None:
+        return out
+    matrix = np.array(out.covariance)
+    matrix[gaps, 5, :] = matrix[gaps, :, 5] = np.nan
+    return out.replace(covariance=Covariance(matrix))
+
+
+# ---- what is told ----------------------------------------------------------------------------------------
+
+
+def _tell(effect: Effect, verb: str, before: Stars, after: Stars, rules: Rules) -> None:
+    refused = {r: m for r, m in after.refused.items() if not np.array_equal(m, before.refused.get(r))}
+    if refused and rules.refused == "error":
+        first, mask = next(iter(refused.items()))
+        raise RefusedRowsError(f"{effect.name} refuses {some_rows(np.flatnonzero(mask))}: {first}.")
+    counts = Counter({f"refused, {r}": int(m.sum()) for r, m in refused.items()})
+    counts.update({r: int(m.sum()) for r, m in after.flags.items() if not np.array_equal(m, before.flags.get(r))})
+    counts.update(_losses(before, after, refused))
+    if counts:
+        told = "; ".join(f"{n} of {len(after)} rows: {reason}" for reason, n in counts.items())
+        warnings.warn(f"{verb} {effect.name}: {told}.", RowsWarning, stacklevel=5)
+
+
+def _losses(before: Stars, after: Stars, refused: dict[str, Any]) -> dict[str, int]:
+    """Rows that lost a value because the effect needed another one that is missing."""
+    changed = after.changed_since(before)
+    lost = np.zeros(len(before), bool)
+    for name in ("direction", "parallax", "proper_motion", "radial_velocity"):
+        if name in changed:
+            old, new = (np.atleast_2d(getattr(s.raw, name))[-1] for s in (before, after))
+            lost |= np.isnan(new) & ~np.isnan(old)
+    for mask in refused.values():
+        lost &= ~mask
+    if not lost.any():
+        return {}
+    raw = before.raw
+    missing = {"parallax": raw.parallax, "proper motion": raw.proper_motion[0], "radial velocity": raw.radial_velocity}
+    counts = {f"made NaN, no {k}": int((lost & np.isnan(v)).sum()) for k, v in missing.items()}
+    rest = int((lost & ~np.any([np.isnan(v) for v in missing.values()], axis=0)).sum())
+    return {k: n for k, n in {**counts, "made NaN": rest}.items() if n}
+
+
+# ---- change ----------------------------------------------------------------------------------------------
+
+
+def change(effect: Effect, data: Any, rules: Rules) -> Any:
+    """What each step of an effect does to each observable, as a QTable."""
+    from astropy.table import QTable, vstack
+
+    stars = data if isinstance(data, Stars) else Stars.of(data)
+    parts = []
+    for step in effect.steps:
+        after = run_on_stars(step, "apply", stars, rules)
+        parts.append(QTable(_changes(step, stars, after)))
+        stars = after
+    return vstack(parts) if len(parts) > 1 else parts[0]
+
+
+def _changes(effect: Effect, before: Stars, after: Stars) -> dict[str, Any]:
+    east, north = _offsets(before.direction, after.direction)
+    n = len(before)
+    return {
+        "effect": np.full(n, effect.name),
+        "row": np.arange(n),
+        "delta_ra_cosdec": east << MAS,
+        "delta_dec": north << MAS,
+        "delta_parallax": after.raw.parallax - before.raw.parallax << MAS,
+        "delta_pmra": after.raw.angle("pmra") - before.raw.angle("pmra") << MAS_YR,
+        "delta_pmdec": after.raw.angle("pmdec") - before.raw.angle("pmdec") << MAS_YR,
+        "delta_radial_velocity": after.raw.radial_velocity - before.raw.radial_velocity << KM_S,
+    }
+
+
+def _offsets(start: Array, end: Array) -> tuple[Array, Array]:
+    """East and north components (mas) of the great-circle displacement between unit vectors."""
+    chord = end - start
+    length = np.sqrt(dot(chord, chord))
+    along = chord - dot(chord, start) * start
+    size = np.sqrt(dot(along, along))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        scale = np.where(size > 0.0, 2.0 * np.arcsin(np.minimum(0.5 * length, 1.0)) / size, 1.0)
+    east, north = components(along, start)
+    return east * scale / MAS_IN_RAD, north * scale / MAS_IN_RAD
+
+
