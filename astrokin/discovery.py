@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 import pluggy
 
-from . import hookspecs
-from .errors import closest_first
+from astrokin import hookspecs
+from astrokin.errors import closest_first
 
 BUILTINS = ("astrokin.effects", "astrokin.estimators")  # by string: they stand above this module
 BLOCK_VARIABLE = "ASTROKIN_BLOCK"
@@ -70,7 +70,7 @@ class Plugin:
 
 def builtin_sources(modules: Iterable[str]) -> list[Source]:
     """Return the package's own plugins, in the order given."""
-    from . import __version__
+    from astrokin import __version__
 
     return [Source("astrokin", name, __version__, partial(import_module, name), True) for name in modules]
 

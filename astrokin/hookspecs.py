@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from .effect_base import Effect
-    from .estimator_base import Estimator
+    from astrokin.effect_base import Effect
+    from astrokin.estimator_base import Estimator
 
 PROJECT = "astrokin"
 

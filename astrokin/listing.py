@@ -6,12 +6,13 @@ import inspect
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from .discovery import EFFECTS, ESTIMATORS, Kind, Plugin
+from astrokin.discovery import EFFECTS, ESTIMATORS, Kind, Plugin
+from astrokin.stage import stage_name
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
-    from .registry import Registry
+    from astrokin.registry import Registry
 
 BY_OPTIONS = "by options"  # an attribute that is a property: only an instance can tell
 
@@ -85,7 +86,7 @@ def _stage_number(cls: type) -> int:
 
 def _stage(cls: type) -> str:
     stage = getattr(cls, "stage", BY_OPTIONS)
-    return getattr(stage, "name", str(stage)) if isinstance(stage, int) else BY_OPTIONS
+    return stage_name(stage) if isinstance(stage, int) else BY_OPTIONS
 
 
 def _needs(cls: type) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .discovery import (
+from astrokin.discovery import (
     BLOCK_VARIABLE,
     BUILTINS,
     EFFECTS,
@@ -24,13 +24,13 @@ from .discovery import (
     installed_sources,
     read,
 )
-from .errors import AmbiguousNameError, PluginWarning, UnknownNameError, closest_first
+from astrokin.errors import AmbiguousNameError, PluginWarning, UnknownNameError, closest_first
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
-    from .effect_base import Effect
-    from .estimator_base import Estimator
+    from astrokin.effect_base import Effect
+    from astrokin.estimator_base import Estimator
 
 __all__ = [
     "Registry",
@@ -296,7 +296,7 @@ def list_effects() -> Table:
     >>> "reflex-motion" in ak.list_effects()["name"]
     True
     """
-    from .listing import effects_table
+    from astrokin.listing import effects_table
 
     return effects_table(_registry)
 
@@ -316,7 +316,7 @@ def list_estimators() -> Table:
     >>> "oort-constants" in ak.list_estimators()["name"]
     True
     """
-    from .listing import estimators_table
+    from astrokin.listing import estimators_table
 
     return estimators_table(_registry)
 
@@ -335,6 +335,6 @@ def plugins() -> Table:
     >>> ak.plugins()["distribution"][0] == "astrokin"
     True
     """
-    from .listing import plugins_table
+    from astrokin.listing import plugins_table
 
     return plugins_table(_registry)

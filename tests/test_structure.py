@@ -16,18 +16,21 @@ LAYERS = (
     ("cli", "sphinxext"),
     ("testing",),
     ("effects", "estimators"),
-    ("effect_base", "chain", "estimator_base", "fit"),
+    ("chain", "effect_base", "estimator_base", "fit"),
+    ("verbs", "inversion", "derivatives", "propagation"),
     ("registry", "listing"),
     ("discovery",),
     ("hookspecs",),
     ("engines",),
+    ("progress",),
     ("tables",),
+    ("column_names",),
     ("stars", "epochs"),
     ("observer",),
     ("summaries",),
     ("galaxy",),
     ("parameters",),
-    ("units", "errors", "stage", "references", "angles", "covariance"),
+    ("angles", "covariance", "optional", "stage", "units", "errors"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
