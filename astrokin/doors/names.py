@@ -1,0 +1,312 @@
+"""Which column of a table means what: the names of Gaia, Hipparcos and astropy, and the caller's own.
+
+`resolve` reads the column names and units of a table once and answers with a `Schema`, which then serves every
+block of that table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+import astropy.units as u
+
+from astrokin.errors import InputError, MissingColumnError, UnknownNameError, closest_first
+from astrokin.units import KM_S, MAS, MAS_YR, PARAMETERS
+
+#: Pairs of parameters in the order of Gaia's correlation columns.
+PAIRS = tuple(combinations(PARAMETERS, 2))
+
+
+def error_name(parameter: str) -> str:
+    """Gaia's name for the error of a parameter."""
+    return f"{parameter}_error"
+
+
+def corr_name(one: str, other: str) -> str:
+    """Gaia's name for the correlation of two parameters."""
+    return f"{one}_{other}_corr"
+
+
+_VALUES = {"ra": u.deg, "dec": u.deg, "l": u.deg, "b": u.deg, "parallax": MAS, "distance": u.kpc,
+           "pmra": MAS_YR, "pmdec": MAS_YR, "radial_velocity": KM_S, "epoch": u.yr}  # fmt: skip
+_ERRORS = {"ra": MAS, "dec": MAS, "parallax": MAS, "distance": u.kpc,
+           "pmra": MAS_YR, "pmdec": MAS_YR, "radial_velocity": KM_S}  # fmt: skip
+
+#: Everything a column can mean, with the fixed unit it is turned into.
+MEANINGS: dict[str, u.UnitBase] = {
+    **_VALUES,
+    **{error_name(k): unit for k, unit in _ERRORS.items()},
+    **{corr_name(*p): u.dimensionless_unscaled for p in PAIRS},
+}
+#: Units that a column without one is taken to have, where they are not the fixed ones.
+_ASSUMED = {"distance": u.pc, "distance_error": u.pc}
+#: Names that `names=` knows: the meanings, and the identifier.
+OWN_NAMES = (*MEANINGS, "source_id")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How one family of catalogues names its columns, and what it leaves unsaid."""
+
+    columns: Mapping[str, str]
+    units: Mapping[str, u.UnitBase] = field(default_factory=dict)
+    epoch: str | None = None
+    mark: str | None = None  # the epoch is only meant where this column is there too
+
+    def has(self, meanings: Sequence[str], table: Mapping[str, Any]) -> bool:
+        """Whether the table has this dialect's columns for all the meanings."""
+        return all(self.columns.get(m) in table for m in meanings)
+
+
+def _vizier(ra: str, dec: str, pairs: str, **more: str) -> dict[str, str]:
+    spelled = {"ra": ra, "dec": dec, "parallax": "Plx", "pmra": "pmRA", "pmdec": "pmDE"}
+    errors = {error_name(k): f"e_{v}" for k, v in spelled.items()}
+    short = {**spelled, "ra": "RA", "dec": "DE"}
+    known = [p for p in PAIRS if "radial_velocity" not in p]
+    return {**spelled, **errors, **{corr_name(a, b): pairs.format(short[a], short[b]) for a, b in known}, **more}
+
+
+_GAIA = {**{m: m for m in MEANINGS}, "epoch": "ref_epoch", "source_id": "source_id"}
+_ASTROPY = {**_GAIA, "pmra": "pm_ra_cosdec", "pmdec": "pm_dec",
+            "pmra_error": "pm_ra_cosdec_error", "pmdec_error": "pm_dec_error"}  # fmt: skip
+_IN_RADIAN = {"ra": u.rad, "dec": u.rad}
+
+#: In the order in which they are asked. The dialect that gives the position is asked first for the rest.
+DIALECTS = (
+    Dialect(_GAIA),
+    Dialect(_ASTROPY),
+    Dialect(_vizier("RA_ICRS", "DE_ICRS", "{}{}cor", radial_velocity="RV", radial_velocity_error="e_RV")),
+    Dialect(_vizier("RAICRS", "DEICRS", "{1}:{0}"), epoch="J1991.25"),
+    Dialect(_vizier("RAdeg", "DEdeg", "{1}:{0}"), epoch="J1991.25", mark="HIP"),
+    Dialect(_vizier("RArad", "DErad", "{1}:{0}"), units=_IN_RADIAN, epoch="J1991.25"),
+    Dialect({k: v.upper() for k, v in _GAIA.items()}),
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a quantity stands in a table: column, its unit (None: not said), the factor to the fixed unit."""
+
+    column: str
+    unit: u.UnitBase | None
+    factor: float
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What the columns of one table mean; made once, used for every block of it."""
+
+    places: Mapping[str, Place]
+    extras: Mapping[str, str]  # our name → the table's
+    epoch: float | None = None  # what the catalogue is known to have, where no column says it
+
+    @property
+    def position(self) -> tuple[str, str]:
+        """The meanings that give the position: ra and dec, or l and b."""
+        return ("ra", "dec") if "ra" in self.places else ("l", "b")
+
+    def wanted(self, needs: frozenset[str] | None, columns: Sequence[str] | None) -> list[str]:
+        """The table's columns that the needed parameters and extra columns take, each once."""
+        used = [p.column for m, p in self.places.items() if needs is None or m in _meanings_of(needs)]
+        names = self.extras if columns is None else columns
+        return list(dict.fromkeys([*used, *(self.extra(name) for name in names)]))
+
+    def extra(self, name: str) -> str:
+        """The table's name of an extra column."""
+        if name in self.extras:
+            return self.extras[name]
+        known = _listed(name, self.extras)
+        raise MissingColumnError(f"The table has no extra column {name!r}; it has: {known}.")
+
+
+_NEEDED = {
+    "parallax": ("parallax", "distance"),
+    "proper_motion": ("pmra", "pmdec"),
+    "radial_velocity": ("radial_velocity",),
+    "covariance": tuple(m for m in MEANINGS if m.endswith(("_error", "_corr"))),
+}
+
+
+def _meanings_of(needs: frozenset[str]) -> set[str]:
+    always = {"ra", "dec", "l", "b", "epoch"}
+    return always.union(*(_NEEDED.get(need, ()) for need in needs))
+
+
+def resolve(units: Mapping[str, u.UnitBase | None], names: Mapping[str, str] | None = None) -> Schema:
+    """Find out what the columns of a table mean.
+
+    Precedence: what `names` says; then the first dialect (Gaia, astropy, Hipparcos) that has both columns of the
+    position, which is asked first for everything else too; then the other dialects. A pair (position, proper
+    motion) comes from one dialect, an error from the dialect of its value, a correlation where both errors do.
+    A parallax goes before a distance, unless `names` asks for the distance.
+
+    Parameters
+    ----------
+    units : mapping of str to unit or None
+        The table's columns, with their units where it has them.
+    names : mapping of str to str, optional
+        The table's own names: ``{"ra": "ra_deg"}``. The error of a column named so is looked for under
+        ``"<column>_error"`` only, or is named too.
+
+    Returns
+    -------
+    Schema
+        Columns without a unit get Gaia's (a distance: pc).
+
+    Raises
+    ------
+    MissingColumnError
+        No position, or a column that `names` asks for is not there.
+    UnknownNameError
+        A key of `names` that means nothing here.
+    InputError
+        A unit of the wrong kind.
+
+    Examples
+    --------
+    >>> from astrokin.doors.names import resolve
+    >>> schema = resolve({"ra_deg": None, "dec": None, "parallax": None, "age": None}, names={"ra": "ra_deg"})
+    >>> schema.places["ra"].column, list(schema.extras)
+    ('ra_deg', ['age'])
+    """
+    own = _checked_names(names or {}, units)
+    order = _by_position(own, units)
+    found: dict[str, tuple[str, Dialect | None]] = {m: (column, None) for m, column in own.items() if m in MEANINGS}
+    for family in _families(own):
+        _look_up(family, order, units, found)
+    _need_position(found, units)
+    _errors(found, units)
+    _epoch_column(found, order, units)
+    places = {m: _place(m, *found[m], units) for m in MEANINGS if m in found}
+    return Schema(places, _extras(places, own, units), _implied_epoch(found, units))
+
+
+def _checked_names(names: Mapping[str, str], units: Mapping[str, Any]) -> dict[str, str]:
+    out = {}
+    for name, column in names.items():
+        mine = _canonical(name)
+        if mine is None:
+            raise UnknownNameError(
+                f"names= maps astrokin's names to the table's own; {name!r} is none of astrokin's. "
+                f"Known, closest first: {_listed(name, OWN_NAMES)}."
+            )
+        if column not in units:
+            raise MissingColumnError(
+                f"names= asks for the column {column!r} as {name!r}, which the table does not have. "
+                f"It has, closest first: {_listed(column, units)}."
+            )
+        out[mine] = column
+    return out
+
+
+def _canonical(name: str) -> str | None:
+    if name in OWN_NAMES:
+        return name
+    turned = {corr_name(b, a): corr_name(a, b) for a, b in PAIRS}
+    return turned.get(name)
+
+
+def _families(own: Mapping[str, str]) -> list[tuple[str, ...]]:
+    # What names= gives leaves nothing to look up: a distance asked for stands in the place of a parallax.
+    position = [] if {"l", "b"} & own.keys() and not {"ra", "dec"} & own.keys() else [("ra", "dec")]
+    parallax = [] if "distance" in own and "parallax" not in own else [("parallax",)]
+    return [*position, ("l", "b"), *parallax, ("distance",), ("pmra", "pmdec"), ("radial_velocity",)]
+
+
+def _by_position(own: Mapping[str, str], units: Mapping[str, Any]) -> list[Dialect]:
+    open_ones = [m for m in ("ra", "dec") if m not in own] or ["ra", "dec"]
+    return sorted(DIALECTS, key=lambda d: not d.has(open_ones, units))
+
+
+#: A meaning that is not looked for where another is there.
+_INSTEAD_OF = {"l": "ra", "b": "ra", "distance": "parallax"}
+
+
+def _look_up(
+    family: tuple[str, ...],
+    order: Sequence[Dialect],
+    units: Mapping[str, Any],
+    found: dict[str, tuple[str, Dialect | None]],
+) -> None:
+    if _INSTEAD_OF.get(family[0]) in found:
+        for meaning in family:
+            found.pop(meaning, None)
+        return
+    open_ones = [m for m in family if m not in found]
+    for dialect in order:
+        if dialect.has(open_ones, units):
+            found.update({m: (dialect.columns[m], dialect) for m in open_ones})
+            return
+
+
+def _need_position(found: Mapping[str, Any], units: Mapping[str, Any]) -> None:
+    if {"ra", "dec"} <= found.keys() or {"l", "b"} <= found.keys():
+        return
+    missing = "dec" if "ra" in found else "b" if "l" in found else "l" if "b" in found else "ra"
+    tried = list(dict.fromkeys(d.columns[missing] for d in DIALECTS if missing in d.columns))
+    raise MissingColumnError(
+        f"The table has no column for {missing!r} (looked for {', '.join(tried)}). It has, closest first: "
+        f"{_listed(missing, units)}. Say which one it is with names={{{missing!r}: '…'}}."
+    )
+
+
+def _errors(found: dict[str, tuple[str, Dialect | None]], units: Mapping[str, Any]) -> None:
+    for parameter in _ERRORS:
+        if parameter in found:
+            column, dialect = found[parameter]
+            own = dialect.columns.get(error_name(parameter)) if dialect else f"{column}_error"
+            if own in units:
+                found.setdefault(error_name(parameter), (str(own), dialect))
+    for one, other in PAIRS:
+        dialects = [found[error_name(p)][1] for p in (one, other) if error_name(p) in found]
+        if len(dialects) == 2 and dialects[0] is dialects[1] is not None:
+            spelled = dialects[0].columns.get(corr_name(one, other))
+            for name in (spelled, str(spelled).replace(":", "_")):
+                if name in units:
+                    found.setdefault(corr_name(one, other), (str(name), dialects[0]))
+
+
+def _epoch_column(
+    found: dict[str, tuple[str, Dialect | None]], order: Sequence[Dialect], units: Mapping[str, Any]
+) -> None:
+    for dialect in order:
+        if dialect.columns.get("epoch") in units:
+            found.setdefault("epoch", (dialect.columns["epoch"], dialect))
+
+
+def _implied_epoch(found: Mapping[str, tuple[str, Dialect | None]], units: Mapping[str, Any]) -> float | None:
+    dialect = found["ra"][1] if "ra" in found else None
+    if "epoch" in found or dialect is None or dialect.epoch is None or dialect.mark not in (None, *units):
+        return None
+    from astropy.time import Time
+
+    return float(Time(dialect.epoch, scale="tt").tcb.jyear)
+
+
+def _place(meaning: str, column: str, dialect: Dialect | None, units: Mapping[str, u.UnitBase | None]) -> Place:
+    unit, fixed = units[column], MEANINGS[meaning]
+    assumed = (dialect.units if dialect else {}).get(meaning) or _ASSUMED.get(meaning, fixed)
+    if meaning == "epoch" and isinstance(unit, u.UnrecognizedUnit):
+        unit = None  # some of Gaia's files spell it "Time[Julian Years]"
+    try:
+        factor = float((assumed if unit is None else unit).to(fixed))
+    except (u.UnitsError, TypeError, ValueError):
+        raise InputError(f"The column {column!r} ({meaning}) is in {unit}, no unit of the kind of {fixed}.") from None
+    if meaning == "epoch" and factor != 1.0:
+        raise InputError(f"The column {column!r} (epoch) is in {unit}; epochs are Julian years, such as 2016.0.")
+    return Place(column, unit, factor)
+
+
+def _extras(places: Mapping[str, Place], own: Mapping[str, str], units: Mapping[str, Any]) -> dict[str, str]:
+    taken = {p.column for p in places.values()}
+    identifier = own.get("source_id")
+    extras = {name: name for name in units if name not in taken and name != identifier}
+    return extras if identifier is None else {**extras, "source_id": identifier}
+
+
+def _listed(name: str, known: Any, limit: int = 12) -> str:
+    names = closest_first(name, map(str, known))
+    return (", ".join(names[:limit]) or "nothing") + (f" and {len(names) - limit} more" if len(names) > limit else "")
