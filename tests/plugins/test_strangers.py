@@ -43,10 +43,11 @@ import json, sys, warnings
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     import astrokin as ak
+    from astrokin.registry import effect_class
     effects = [str(name) for name in ak.list_effects()["name"]]
 def look_up(name):
     try:
-        return type(ak.effect(name)).__name__
+        return effect_class(name).__name__
     except ak.errors.AstrokinError as error:
         return f"{type(error).__name__}: {error}"
 print(json.dumps({
