@@ -95,3 +95,23 @@ def _arrow_column(table: Any, name: str, new: New) -> tuple[Any, Any]:
 
 def _arrow_notes(notes: Mapping[str, Any]) -> dict[bytes, bytes]:
     return {b"astrokin": json.dumps(notes).encode()} if notes else {}
+
+
+def arrow_of(table: Any) -> Any:
+    """An arrow table of an astropy one, with units in the metadata of its fields."""
+    import pyarrow as pa
+
+    pairs = [_arrow_field(name, table[name]) for name in table.colnames]
+    return pa.table([array for _, array in pairs], schema=pa.schema([field for field, _ in pairs]))
+
+
+def _arrow_field(name: str, column: Any) -> tuple[Any, Any]:
+    import pyarrow as pa
+
+    if not isinstance(column, np.ndarray):
+        raise InputError(f"The column {name!r} is a {type(column).__name__}, which Parquet cannot hold: write ECSV or FITS.")
+    unit = getattr(column, "unit", None)
+    values = np.asarray(getattr(column, "value", column))
+    mask = np.ma.getmaskarray(column) if np.ma.isMaskedArray(column) else None
+    array = pa.array(values.tolist() if values.dtype.kind in "US" else values, mask=mask)
+    return pa.field(name, array.type, metadata=unit and {b"unit": unit.to_string().encode()}), array

@@ -110,9 +110,13 @@ class Schema:
 
     def wanted(self, needs: frozenset[str] | None, columns: Sequence[str] | None) -> list[str]:
         """The table's columns that the needed parameters and extra columns take, each once."""
-        used = [p.column for m, p in self.places.items() if needs is None or m in _meanings_of(needs)]
+        used = [self.places[m].column for m in self.meanings(needs)]
         names = self.extras if columns is None else columns
         return list(dict.fromkeys([*used, *(self.extra(name) for name in names)]))
+
+    def meanings(self, needs: frozenset[str] | None) -> list[str]:
+        """What the table's columns mean, as far as it is needed; position and epoch always are."""
+        return [m for m in self.places if needs is None or m in _meanings_of(needs)]
 
     def extra(self, name: str) -> str:
         """The table's name of an extra column."""

@@ -1,0 +1,226 @@
+"""Tables from and to files: FITS, ECSV, VOTable, CSV and Parquet, and outputs that are whole or not there at all."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import os
+import secrets
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from astrokin.errors import AstrokinError, FileError, closest_first
+from astrokin.optional import require
+
+#: Empty fields and the word that Gaia's own files use: both missing.
+_MISSING = [("", "0"), ("null", "0")]
+
+
+def read_table(path: Any) -> Any:
+    """Read a file as an astropy or (Parquet) arrow table, by its extension.
+
+    Raises
+    ------
+    FileError
+        No such file, a directory, an unknown extension, a truncated file, or one that holds no such table.
+    """
+    path = existing_file(path)
+    reader = _READERS[extension(path)]
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message=".*may have been truncated")
+            return reader(path)
+    except AstrokinError:
+        raise
+    except Exception as error:  # every reader has its own ways to fail on a broken file
+        kind = _KINDS[extension(path)]
+        raise FileError(f"{path} cannot be read as {kind}; is it truncated, or no {kind} table? ({_first(error)})") from error
+
+
+def _first(error: Exception) -> str:
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text.splitlines()[0] if text else 'no further message'}"
+
+
+def existing_file(path: Any) -> Path:
+    """The path of a file that can be read, or the reason why not."""
+    place = Path(os.fspath(path)).expanduser()
+    if place.is_dir():
+        raise FileError(f"{place} is a directory; the name of a file is needed.")
+    if not place.exists():
+        near = closest_first(place.name, (p.name for p in place.parent.glob("*") if p.is_file()))[:3]
+        hint = f" That directory has, closest first: {', '.join(near)}." if near else ""
+        raise FileError(f"There is no file {place}.{hint}")
+    return place
+
+
+def extension(path: Path) -> str:
+    """The known extension of a file, ``.gz`` included, or an error that lists what is known."""
+    name = path.name.lower()
+    for known in sorted(_READERS, key=len, reverse=True):
+        if name.endswith(known):
+            return known
+    raise FileError(f"{path} has no extension that astrokin knows: {', '.join(_READERS)}.")
+
+
+# ---- readers ---------------------------------------------------------------------------------------------
+
+
+def _read_fits(path: Path) -> Any:
+    from astropy.table import Table
+
+    table = Table.read(path, format="fits", memmap=False)
+    table.convert_bytestring_to_unicode()
+    return table
+
+
+def _read_votable(path: Path) -> Any:
+    from astropy.io.votable import parse_single_table
+
+    return parse_single_table(str(path), verify="ignore").to_table(use_names_over_ids=True)
+
+
+def _read_text(path: Path) -> Any:
+    from astropy.io import ascii as text_tables
+
+    with gzip.open(path, "rt") if path.name.lower().endswith(".gz") else open(path) as file:
+        text = file.read()
+    # Gaia's archive writes ECSV into files that are called .csv
+    form = "ecsv" if text.startswith("# %ECSV") else "csv"
+    return text_tables.read(text, format=form, guess=False, fill_values=_MISSING)
+
+
+def _read_parquet(path: Path) -> Any:
+    return require("pyarrow.parquet", "parquet", "Reading Parquet").read_table(path)
+
+
+# ---- writers ---------------------------------------------------------------------------------------------
+
+
+def write_table(table: Any, path: Any, overwrite: bool = False) -> None:
+    """Write an astropy table by the file's extension; the target appears when it is whole, or not at all."""
+    target = Path(os.fspath(path)).expanduser()
+    writer = _WRITERS[extension(target)]
+    with atomic_output(target, overwrite) as unfinished:
+        writer(table, unfinished)
+
+
+@contextmanager
+def atomic_output(path: Any, overwrite: bool = False) -> Iterator[Path]:
+    """Give a temporary path beside `path` to write to; it takes the name `path` at the end, if all went well.
+
+    Whatever goes wrong, an interrupt included, the temporary file is removed and an old file stays as it was.
+
+    Parameters
+    ----------
+    path : path-like
+        Where the result goes.
+    overwrite : bool, optional
+        Whether a file that is there may be replaced.
+
+    Yields
+    ------
+    Path
+        An empty file, in the same directory and with the same extension.
+
+    Raises
+    ------
+    FileError
+        The file is there and `overwrite` is false, the directory is not there or cannot be written to, or the
+        disk is full.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from astrokin.tables import atomic_output
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     target = pathlib.Path(folder, "result.txt")
+    ...     with atomic_output(target) as unfinished:
+    ...         _ = unfinished.write_text("done")
+    ...     target.read_text()
+    'done'
+    """
+    target = _writable(Path(os.path.realpath(Path(os.fspath(path)).expanduser())), overwrite)
+    unfinished = target.with_name(f".{secrets.token_hex(4)}-{target.name}")
+    try:
+        unfinished.touch(exist_ok=False)
+        yield unfinished
+        os.replace(unfinished, target)
+    except OSError as error:
+        if isinstance(error, AstrokinError):
+            raise
+        raise FileError(f"{target} cannot be written: {error.strerror or error}.") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _writable(target: Path, overwrite: bool) -> Path:
+    if target.exists() and not target.is_file():
+        raise FileError(f"{target} is no ordinary file; give the name of a file to write.")
+    if target.exists() and not overwrite:
+        raise FileError(f"{target} is already there; overwrite=True (--overwrite) replaces it.")
+    if not target.parent.is_dir():
+        raise FileError(f"{target.parent} is no directory; make it first, or write elsewhere.")
+    if not os.access(target.parent, os.W_OK):
+        raise FileError(f"{target.parent} gives no permission to write; write elsewhere.")
+    return target
+
+
+def _write_ecsv(table: Any, path: Path) -> None:
+    with _text_output(path) as file:
+        table.write(file, format="ascii.ecsv")
+
+
+def _write_csv(table: Any, path: Path) -> None:
+    # The csv module on lists of Python numbers is ten times as fast as astropy's writer, and as exact.
+    values = [getattr(column, "value", column).tolist() for column in table.itercols()]
+    with _text_output(path) as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(table.colnames)
+        lines.writerows(zip(*values, strict=True))
+
+
+def _text_output(path: Path) -> Any:
+    return gzip.open(path, "wt", compresslevel=6) if path.name.lower().endswith(".gz") else open(path, "w")
+
+
+def _write_votable(table: Any, path: Path) -> None:
+    table.write(path, format="votable", tabledata_format="binary2", overwrite=True)
+
+
+def _write_fits(table: Any, path: Path) -> None:
+    table.write(path, format="fits", overwrite=True)
+
+
+def _write_parquet(table: Any, path: Path) -> None:
+    from astrokin.doors.arrow import arrow_of
+
+    require("pyarrow.parquet", "parquet", "Writing Parquet").write_table(arrow_of(table), path)
+
+
+_READERS: dict[str, Callable[[Path], Any]] = {
+    ".parquet": _read_parquet,
+    ".fits": _read_fits,
+    ".fits.gz": _read_fits,
+    ".fit": _read_fits,
+    ".ecsv": _read_text,
+    ".ecsv.gz": _read_text,
+    ".vot": _read_votable,
+    ".vot.gz": _read_votable,
+    ".votable": _read_votable,
+    ".xml": _read_votable,
+    ".csv": _read_text,
+    ".csv.gz": _read_text,
+}
+_WRITERS: dict[str, Callable[[Any, Path], None]] = {
+    ".parquet": _write_parquet,
+    **dict.fromkeys((".fits", ".fits.gz", ".fit"), _write_fits),
+    **dict.fromkeys((".ecsv", ".ecsv.gz"), _write_ecsv),
+    **dict.fromkeys((".vot", ".vot.gz", ".votable", ".xml"), _write_votable),
+    **dict.fromkeys((".csv", ".csv.gz"), _write_csv),
+}
+_NAMES = {".parquet": "Parquet", ".fit": "FITS", ".ecsv": "ECSV", ".csv": "CSV", ".vot": "VOTable", ".xml": "VOTable"}
+_KINDS = {known: next(v for k, v in _NAMES.items() if known.startswith(k)) for known in _READERS}
