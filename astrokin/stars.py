@@ -125,7 +125,19 @@ class Stars:
     <Quantity [-141.7,    4.7,   18.4] km / s>
     """
 
-    __slots__ = ("_columns", "_covariance", "_epoch", "_fields", "_flags", "_group", "_memo", "_refused", "_weight")
+    __slots__ = (
+        "_columns",
+        "_covariance",
+        "_epoch",
+        "_fields",
+        "_flags",
+        "_group",
+        "_history",
+        "_memo",
+        "_n_groups",
+        "_refused",
+        "_weight",
+    )
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(
@@ -154,7 +166,8 @@ class Stars:
         self._covariance = None if covariance is None else checked(covariance, n)
         self._epoch = julian_year(epoch, n)
         self._columns = _checked_columns(columns or {}, n)
-        self._group = self._weight = None
+        self._group = self._weight = self._n_groups = None
+        self._history: tuple[str, ...] = ()
         self._flags: dict[str, Mask] = {}
         self._refused: dict[str, Mask] = {}
         self._memo = {"ra": _frozen(alpha), "dec": _frozen(delta), "pmra": _frozen(pma), "pmdec": _frozen(pmd)}
@@ -223,8 +236,10 @@ class Stars:
             Tangent vectors (mas/yr). A radial part is taken off.
         parallax, radial_velocity : ndarray or Quantity, shape (n,)
             Plain arrays are taken in mas and km/s.
-        covariance, epoch, columns, group, weight
+        covariance, epoch, columns
             As in `Stars` (`columns` replaces them all).
+        group, weight, n_groups, history
+            What the drivers note: group and weight of each row, the number of groups, the effects so far.
 
         Raises
         ------
@@ -278,8 +293,10 @@ class Stars:
         if not mask.any():
             return self
         fields = {k: np.where(mask, np.nan, getattr(self.raw, k)) for k in FIELDS}
+        # The angles of the other rows go along, so that those come back bit-identical.
+        memo = {k: _frozen(np.where(mask, np.nan, v)) for k, v in self._memo.items() if k in _ANGLES}
         return self._with(
-            _fields={k: _frozen(v) for k, v in fields.items()}, _memo={}, _refused=_noted(self._refused, mask, reason)
+            _fields={k: _frozen(v) for k, v in fields.items()}, _memo=memo, _refused=_noted(self._refused, mask, reason)
         )
 
     def flag(self, mask: Mask, reason: str) -> Stars:
@@ -327,6 +344,8 @@ class Stars:
     columns = property(lambda self: dict(self._columns), doc="Extra columns by name.")
     group = property(lambda self: self._group, doc="Group number of each row, set by the driver; or None.")
     weight = property(lambda self: self._weight, doc="Weight of each row, set by the driver; or None.")
+    n_groups = property(lambda self: self._n_groups, doc="Number of groups, set by the driver; or None.")
+    history = property(lambda self: self._history, doc="The effects that made these stars, in words.")
     epoch = property(lambda self: self._epoch, doc="Epoch, Julian year TCB: a float, one per row, or None.")
 
     @property
@@ -568,6 +587,8 @@ _OTHER_FIELDS = {
     "columns": _checked_columns,
     "group": _checked_group,
     "weight": _checked_weight,
+    "n_groups": lambda value, n: int(value),
+    "history": lambda value, n: tuple(map(str, value)),
 }
 
 
@@ -607,6 +628,8 @@ def _is_part(part: Any, whole: Any, rows: slice) -> bool:
 
 
 def _joined(parts: Sequence[Any]) -> Any:
+    if isinstance(parts[0], np.ma.MaskedArray):
+        return np.ma.concatenate(parts)
     if isinstance(parts[0], np.ndarray):
         return np.concatenate(parts)
     jd1, jd2 = (np.concatenate([getattr(p, k) for p in parts]) for k in ("jd1", "jd2"))
@@ -627,6 +650,9 @@ def _same(a: Any, b: Any) -> bool:
         return a is b
     if is_quantity(a) != is_quantity(b) or (is_quantity(a) and a.unit != b.unit):
         return False
+    if np.ma.isMaskedArray(a) or np.ma.isMaskedArray(b):
+        masks = np.ma.getmaskarray(a), np.ma.getmaskarray(b)
+        return np.array_equal(*masks) and _same(np.ma.getdata(a)[~masks[0]], np.ma.getdata(b)[~masks[1]])
     a, b = np.asarray(a), np.asarray(b)
     numbers = a.dtype.kind in "fc" and b.dtype.kind in "fc"
     return bool(np.array_equal(a, b, equal_nan=numbers))
