@@ -304,6 +304,10 @@ class Stars:
         mask = np.asarray(mask, dtype=bool)
         return self._with(_flags=_noted(self._flags, mask, reason)) if mask.any() else self
 
+    def without_notes(self) -> Stars:
+        """The same stars without the notes on refused and flagged rows, where those have been counted elsewhere."""
+        return self._with(_refused={}, _flags={})
+
     @property
     def refused(self) -> Mapping[str, Mask]:
         """Rows that effects declined, by reason: masks of shape (n,)."""

@@ -65,7 +65,7 @@ def run_on_stars(effect: Effect, verb: str, stars: Stars, rules: Rules, angles: 
     work = BlockRun(effect, verb, rules, angles)
     out = stars.rejoined(memory.map_blocks(work, stars, progress=rules.progress, label=f"{verb} {effect.name}"))
     _tell(effect, verb, stars, out, rules)
-    return out
+    return out.replace(history=(*stars.history, f"{verb} {effect!r}"))
 
 
 @dataclass(frozen=True)

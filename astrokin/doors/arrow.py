@@ -46,7 +46,7 @@ class ArrowKind:
             place = out.schema.get_field_index(name)
             field, array = _arrow_column(table, name, column)
             out = out.append_column(field, array) if place < 0 else out.set_column(place, field, array)
-        return out.replace_schema_metadata({**(out.schema.metadata or {}), **_arrow_notes(notes)}) if notes else out
+        return out.replace_schema_metadata({**(out.schema.metadata or {}), **written_notes(notes)}) if notes else out
 
 
 def _arrow_numpy(column: Any) -> NDArray:
@@ -93,8 +93,9 @@ def _arrow_column(table: Any, name: str, new: New) -> tuple[Any, Any]:
     return field, pa.array(new.values, mask=bad if bad.any() else None)
 
 
-def _arrow_notes(notes: Mapping[str, Any]) -> dict[bytes, bytes]:
-    return {b"astrokin": json.dumps(notes).encode()} if notes else {}
+def written_notes(notes: Mapping[str, Any]) -> dict[bytes, bytes]:
+    """Notes about rows as they go into the metadata of an arrow table or a Parquet file."""
+    return {b"astrokin": json.dumps(notes).encode()}
 
 
 def arrow_of(table: Any) -> Any:

@@ -161,6 +161,11 @@ def changed_columns(
     return out
 
 
+def added_names(stars: Stars, schema: Schema, changed: frozenset[str]) -> frozenset[str]:
+    """The meanings for which a table of this schema gets a column that it does not have, going by these stars."""
+    return new_meanings(_values(stars, schema, _checked_changes(changed)), schema)
+
+
 def added_name(meaning: str) -> str:
     """The name under which a column is added to a table that has none of this meaning: Gaia's."""
     return "ref_epoch" if meaning == "epoch" else meaning

@@ -25,3 +25,18 @@ def map_blocks(
         return [function(rows)]
     parts = shown(slices(len(rows), size), -(-len(rows) // size), label, progress)
     return [function(rows[part]) for part in parts]
+
+
+class MemorySource:
+    """Rows in memory, as a source of blocks."""
+
+    def __init__(self, rows: Any) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def blocks(self, size: int = BLOCK) -> Iterator[Any]:
+        """The rows, block by block; one empty block where there are none."""
+        for part in slices(len(self.rows), size):
+            yield self.rows[part]

@@ -1,0 +1,197 @@
+"""`Estimator`: a fold from stars to a `Fit`, of which the author writes two small functions; the rest is here, once."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import astropy.units as u
+import numpy as np
+
+from astrokin import folding
+from astrokin.fit import Fit
+from astrokin.parameters import Parametrised, Spec, option, parameter
+from astrokin.selection import ZeroPoint
+from astrokin.stars import Rows, Stars
+
+
+def _positive(value: Any) -> Any:
+    return np.asarray(value) > 0
+
+
+@dataclass(frozen=True)
+class Params:
+    """What a pass over the data knows of the passes before.
+
+    Attributes
+    ----------
+    state : object
+        What `Estimator.solve` left in `Fit.state` after the last pass.
+    final : bool
+        Whether this is the final pass, in which errors are gathered at known parameters.
+    """
+
+    state: Any
+    final: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimator(Parametrised, ABC):
+    """What a sample of stars tells: named quantities with their covariance.
+
+    A concrete estimator is a frozen dataclass whose fields are its options. It must define `collect` and `solve`,
+    and `simulate` so that the conformance kit can calibrate it. One that iterates leaves in `Fit.state` what the
+    next pass needs to know; it is called until it says `converged`, and once more with ``params.final`` to
+    gather errors.
+
+    Parameters
+    ----------
+    min_parallax_over_error : float, optional
+        Leave out stars of a smaller ratio of parallax to its error.
+    min_distance, max_distance : `~astropy.units.Quantity`, optional
+        Leave out stars nearer or farther, by inverse parallax.
+    parallax_zero_point : `~astropy.units.Quantity` or `ak.column`, optional
+        Taken off every parallax first.
+    by : str or (str, edges), optional
+        Fit each group on its own: by the labels of a column, or by bins of it.
+    clip : float, optional
+        Leave out stars whose residual, in standard deviations, is larger; after the first fit.
+    bootstrap : int
+        Number of Poisson bootstrap replicates; 0: the errors are those of the estimator.
+    seed : int
+        Seed of the bootstrap.
+
+    Attributes
+    ----------
+    name : str
+        The name in the registry, such as ``"oort-constants"``.
+    needs : frozenset of str
+        What every row must have: of ``"parallax"``, ``"proper_motion"``, ``"radial_velocity"``.
+    references : tuple of str
+        Keys of the package's BibTeX file, or bibcodes.
+    takes : type
+        The kind of rows: `Stars`.
+    max_passes : int
+        Passes over the data at most.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> import astropy.units as u
+    >>> import numpy as np
+    >>> import astrokin as ak
+    >>> @dataclass(frozen=True)
+    ... class MeanVelocity(ak.Estimator):
+    ...     '''Mean radial velocity.'''
+    ...     name = "mean-velocity"
+    ...     needs = frozenset({"radial_velocity"})
+    ...     def collect(self, rows, params):
+    ...         return ak.Moments.of(rows.raw.radial_velocity, rows)
+    ...     def solve(self, summary, params):
+    ...         return ak.Fit({"mean": summary.mean[:, 0] * u.km / u.s}, summary.mean_covariance)
+    >>> stars = ak.Stars(ra=[1, 2, 3] * u.deg, dec=[0, 0, 0] * u.deg, radial_velocity=[4, 6, np.nan] * u.km / u.s)
+    >>> fit = MeanVelocity().fit(stars)
+    >>> fit["mean"], fit.error["mean"], fit.left_out
+    (<Quantity 5. km / s>, <Quantity 1. km / s>, {'no radial velocity': 1})
+    """
+
+    name: ClassVar[str] = ""
+    needs: ClassVar[frozenset[str]] = frozenset()
+    references: ClassVar[tuple[str, ...]] = ()
+    takes: ClassVar[type] = Stars
+    max_passes: ClassVar[int] = 1
+
+    min_parallax_over_error: float | None = option(
+        None, doc="leave out stars of a smaller parallax/error", physical=_positive, domain="a positive number"
+    )
+    min_distance: u.Quantity | None = parameter(
+        None, unit=u.kpc, per_row=False, doc="leave out nearer stars", physical=_positive, domain="a positive distance"
+    )
+    max_distance: u.Quantity | None = parameter(
+        None, unit=u.kpc, per_row=False, doc="leave out farther stars", physical=_positive, domain="a positive distance"
+    )
+    parallax_zero_point: Any = parameter(None, unit=u.mas, doc="taken off every parallax first")
+    by: Any = option(None, doc="fit groups: a column, or (column, edges)")
+    clip: float | None = option(
+        None, doc="leave out residuals beyond so many sigma", physical=_positive, domain="a positive number"
+    )
+    bootstrap: int = option(0, doc="number of bootstrap replicates", physical=lambda n: n >= 0, domain="0 or more")
+    seed: int = option(0, doc="seed of the bootstrap")
+
+    # ---- what an author writes ---------------------------------------------------------------------------
+
+    @abstractmethod
+    def collect(self, rows: Any, params: Params | None) -> Any:
+        """Summarise one block: anything with `merge`, group axis first; zero rows give the empty summary.
+
+        `rows.group` and `rows.weight` are the driver's (None where there is but one group, or no weights);
+        handed to `Moments.of`, `NormalEquations.of` or `Histogram.of` as `rows`, they are taken care of.
+        `params` is None in the first pass.
+        """
+
+    @abstractmethod
+    def solve(self, summary: Any, params: Params | None) -> Fit:
+        """Turn the summary of all rows into a `Fit` whose values have the group axis."""
+
+    def simulate(self, n: int, rng: np.random.Generator) -> tuple[Rows, Mapping[str, u.Quantity]]:
+        """A sample of n stars from the estimator's own model, and the true values by name."""
+        raise NotImplementedError(f"{type(self).__name__} has no simulate().")
+
+    def derive(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Quantities derived from the results, elementwise and safe for complex numbers. Default: none."""
+        return {}
+
+    def residual(self, rows: Any, params: Params) -> Any:
+        """Size of each row's residual in standard deviations, shape (n,): what `clip` looks at."""
+        raise NotImplementedError(f"{type(self).__name__} cannot clip: it defines no residual().")
+
+    def draw(self, fit: Fit, axes: Any = None) -> Any:
+        """A figure of a fit. Default: values with errors, and their correlations."""
+        from astrokin import fit_plot
+
+        return fit_plot.overview(fit)
+
+    @classmethod
+    def examples(cls) -> Any:
+        """Instances for the conformance kit, the documentation and the demo. Default: the one without arguments."""
+        yield cls()
+
+    # ---- what a user calls -------------------------------------------------------------------------------
+
+    def fit(self, data: Any, *, names: Mapping[str, str] | None = None, progress: bool = False) -> Fit:
+        """Fit a sample.
+
+        Parameters
+        ----------
+        data : Stars, SkyCoord, table, DataFrame, or path of a file
+            The sample. Parquet files are streamed, whatever their size.
+        names : mapping of str to str, optional
+            The data's own column names, by astrokin's (``{"ra": "ra_deg"}``).
+        progress : bool
+            Whether to show a progress bar where there is a terminal.
+
+        Returns
+        -------
+        Fit
+            Scalars, or arrays over `Fit.groups` with `by=`.
+
+        Raises
+        ------
+        InputError
+            Unusable data or options, or no row left to fit.
+        """
+        return folding.fit(self, data, names, progress)
+
+    # ---- what the driver uses ----------------------------------------------------------------------------
+
+    @property
+    def zero_point(self) -> ZeroPoint | None:
+        """The parallax zero point as the selection applies it."""
+        value = self.parallax_zero_point
+        if value is None:
+            return None
+        if hasattr(value, "name"):
+            return ZeroPoint(column=value.name, spec=Spec("quantity", unit=u.mas))
+        return ZeroPoint(float(value.to_value(u.mas)))

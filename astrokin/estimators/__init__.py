@@ -1,0 +1,18 @@
+"""The estimators that come with the package: one question per file.
+
+Each is a frozen dataclass with the verb `fit`; `ak.list_estimators()` lists them together with those of
+installed plugins.
+"""
+
+from __future__ import annotations
+
+import astrokin as ak
+from astrokin.estimators.oort import OortConstants
+
+__all__ = ["OortConstants"]
+
+
+@ak.hookimpl
+def astrokin_estimators() -> list[type[ak.Estimator]]:
+    """The estimators of this module, through the hook that every plugin uses."""
+    return [OortConstants]

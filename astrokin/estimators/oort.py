@@ -1,0 +1,374 @@
+"""Oort's constants A, B, C, K jointly with the solar motion and the velocity dispersion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+from numpy.typing import NDArray
+
+import astrokin as ak
+from astrokin import galaxy, simulation, velocity_model
+from astrokin.summaries import group_of, grouped_product
+
+Array = NDArray[np.float64]
+
+SHEAR = u.km / u.s / u.kpc
+VELOCITY = u.km / u.s
+_NAMES = ("A", "B", "C", "K", "U", "V", "W")
+#: Elements of (T | v_sun) in the order of their sums, by the parameters: T = [[K + C, A - B], [A + B, K - C]].
+_COMBINATIONS = {
+    "A": ((0, 1, 1.0), (1, 0, 1.0)),
+    "B": ((0, 1, -1.0), (1, 0, 1.0)),
+    "C": ((0, 0, 1.0), (1, 1, -1.0)),
+    "K": ((0, 0, 1.0), (1, 1, 1.0)),
+    "U": ((0, 2, 1.0),),
+    "V": ((1, 2, 1.0),),
+    "W": ((2, 2, 1.0),),
+}
+_TENSOR = ("sigma_UU", "sigma_UV", "sigma_UW", "sigma_VV", "sigma_VW", "sigma_WW")
+#: The six elements of the dispersion tensor by the parameters fitted: (6, q).
+_SHAPES = {
+    "isotropic": (("sigma2",), np.array([[1.0, 0, 0, 1.0, 0, 1.0]]).T),
+    "diagonal": (("sigma_UU", "sigma_VV", "sigma_WW"), np.eye(6)[:, [0, 3, 5]]),
+    "full": (_TENSOR, np.eye(6)),
+}
+_START = 30.0**2  # (km/s)^2, a disc star's dispersion: only where the iteration begins
+_TOLERANCE = 1e-4  # of a standard error
+
+
+@dataclass(frozen=True)
+class OortConstants(ak.Estimator):
+    r"""Oort's constants A, B, C, K from proper motions and/or radial velocities, with the solar motion.
+
+    In Galactic axes the velocity field near the Sun is linear,
+    :math:`\mathbf v = \mathbf T\mathbf x - \mathbf v_\odot` plus a random velocity, with
+
+    .. math::
+
+        \mathbf T = \begin{pmatrix} K + C & A - B\\ A + B & K - C\end{pmatrix}
+
+    in the plane, so that :math:`v_r = d\cos^2 b\,(K + A\sin 2l + C\cos 2l)` and
+    :math:`v_l = d\cos b\,(B + A\cos 2l - C\sin 2l)` besides the reflex of the solar motion. Multiplied by
+    the parallax the model needs no distance, so that zero and negative parallaxes are data where errors are
+    known. The dispersion (isotropic, or a tensor) is fitted along by maximum likelihood with the measurement
+    covariance taken off; errors are those of the sandwich, which hold whatever the distribution.
+
+    Parameters
+    ----------
+    use : ("pm", "rv"), ("pm",) or ("rv",)
+        Which motions to use; a star without radial velocity enters with its proper motion. From radial velocities
+        alone B is not determined, and is said to be so.
+    dispersion : {"isotropic", "diagonal", "full"}
+        Shape of the velocity ellipsoid that is fitted along: sigma2; sigma_UU, sigma_VV, sigma_WW; or all six
+        second moments.
+
+    Returns
+    -------
+    Fit
+        ``A B C K`` (km/s/kpc), ``U V W`` (km/s; the Sun's velocity relative to the sample) and the second
+        moments of the velocities (km2/s2). Derived: ``omega0`` = A - B, ``slope`` = -(A + B)/(A - B) (the
+        logarithmic slope of the rotation curve), ``dvc_dr`` = -(A + B), ``kappa``, ``kappa_ratio`` =
+        kappa/omega0, ``period``, ``vc`` = omega0 R0.
+
+    Notes
+    -----
+    Sources: 000, "Differential Rotation and Oort's Constants"; 001 (with its errata); Ogorodnikov (1932), Milne
+    (1935); Olling & Dehnen (2003). Domain: stars within some 2 kpc, where the field is linear, with parallax
+    errors below some 20 %; beyond, the inverse parallaxes are biased.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import astrokin as ak
+    >>> estimator = ak.estimators.OortConstants()
+    >>> stars, truth = estimator.simulate(20_000, np.random.default_rng(1))
+    >>> fit = estimator.fit(stars)
+    >>> abs(fit["A"] - truth["A"]) < 4 * fit.error["A"]
+    np.True_
+    """
+
+    name = "oort-constants"
+    references = ("1927BAN.....3..275O", "2003ApJ...599..275O", "source-000", "source-001")
+    max_passes = 30
+
+    use: Any = ak.option(("pm", "rv"), doc="which motions: ('pm', 'rv'), ('pm',) or ('rv',)")
+    dispersion: str = ak.option("isotropic", allowed=tuple(_SHAPES), doc="shape of the velocity ellipsoid")
+
+    def __post_init__(self) -> None:
+        use = (self.use,) if isinstance(self.use, str) else tuple(self.use)
+        if not use or not set(use) <= {"pm", "rv"}:
+            raise ak.errors.InputError(f"OortConstants.use is {self.use!r}; it can be ('pm', 'rv'), ('pm',) or ('rv',).")
+        object.__setattr__(self, "use", tuple(k for k in ("pm", "rv") if k in use))
+        super().__post_init__()
+
+    @property
+    def needs(self) -> frozenset[str]:  # type: ignore[override]
+        """Parallaxes, and proper motions unless radial velocities alone are used."""
+        return frozenset({"parallax", "proper_motion" if "pm" in self.use else "radial_velocity"})
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The fields worth reading from a file."""
+        return self.needs | {"covariance"} | ({"radial_velocity"} if "rv" in self.use else set())
+
+    # ---- one pass ----------------------------------------------------------------------------------------
+
+    def collect(self, rows: Any, params: Any) -> ak.NormalEquations:
+        """Score and information of all parameters about those of the last pass."""
+        state = _State.first(group_of(rows)[1], self._shape) if params is None else params.state
+        terms = _Terms(self, rows, state)
+        return terms.normal_equations(meat=params is not None and params.final)
+
+    def solve(self, summary: ak.NormalEquations, params: Any) -> ak.Fit:
+        """One Newton step (Fisher scoring); errors from the sandwich in the final pass."""
+        first = params is None
+        state = _State.first(len(summary.count), self._shape) if first else params.state
+        step = summary.step()
+        if first:
+            step[:, 7:] = _first_dispersion(summary, step, state.dispersion) - state.dispersion
+        error = np.sqrt(np.maximum(np.einsum("gii->gi", summary.inverse), 1e-300))
+        converged = not first and bool(np.all(np.abs(step) < _TOLERANCE * error))
+        state = state.moved(step, self._shape)
+        if params is not None and params.final:
+            return self._fit(summary, state, converged or state.settled)
+        return ak.Fit(self._named(state), state=state.with_settled(converged), converged=converged)
+
+    @property
+    def _shape(self) -> Array:
+        return _SHAPES[self.dispersion][1]
+
+    def _named(self, state: _State) -> dict[str, u.Quantity]:
+        units = [SHEAR] * 4 + [VELOCITY] * 3 + [VELOCITY**2] * self._shape.shape[1]
+        names = (*_NAMES, *_SHAPES[self.dispersion][0])
+        return {k: v << unit for k, v, unit in zip(names, state.values.T, units, strict=True)}
+
+    def _fit(self, summary: ak.NormalEquations, state: _State, converged: bool) -> ak.Fit:
+        values, covariance = self._named(state), summary.sandwich()
+        lost = summary.undetermined
+        reasons = {}
+        for i, name in enumerate(values):
+            if lost[:, i].any():
+                values[name] = np.where(lost[:, i], np.nan, values[name].value) << values[name].unit
+                covariance[lost[:, i], i, :] = covariance[lost[:, i], :, i] = np.nan
+                reasons[name] = self._reason(name)
+        notes = () if state.positive else ("the measurement errors explain the whole scatter in some direction",)
+        return ak.Fit(values, covariance, state=state, converged=converged, undetermined=reasons, notes=notes)
+
+    def _reason(self, name: str) -> str:
+        if name == "B" and self.use == ("rv",):
+            return "radial velocities do not see a rotation: B needs proper motions"
+        return "the stars (their number, their places on the sky or their distances) do not determine it"
+
+    def residual(self, rows: Any, params: Any) -> Array:
+        """Root of e^T W e over the number of measured components."""
+        terms = _Terms(self, rows, params.state)
+        return np.sqrt(terms.misfit / terms.components)
+
+    # ---- what follows from the results -------------------------------------------------------------------
+
+    def derive(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Rotation curve and epicycle frequency at the Sun; R0 is astropy's."""
+        a, b = values["A"], values["B"]
+        omega = a - b
+        with np.errstate(invalid="ignore", divide="ignore"):
+            square = -4.0 * b * omega
+            kappa = np.sqrt(np.where(np.real(square.value) > 0, square.value, np.nan)) << SHEAR
+            out = {
+                "omega0": omega,
+                "slope": -(a + b) / omega,
+                "dvc_dr": -(a + b),
+                "kappa": kappa,
+                "kappa_ratio": kappa / omega,
+                "period": (2.0 * np.pi / omega).to(u.Myr),
+                "vc": (omega * galaxy.distance_to_centre()).to(VELOCITY),
+            }
+        if "sigma2" in values:
+            variance = values["sigma2"].value
+            out["sigma"] = np.sqrt(np.where(np.real(variance) > 0, variance, np.nan)) << VELOCITY
+        return out
+
+    # ---- simulation --------------------------------------------------------------------------------------
+
+    def simulate(self, n: int, rng: np.random.Generator) -> tuple[Any, dict[str, u.Quantity]]:
+        """A disc of stars around the Sun with Gaia-like errors, and the truth."""
+        truth = {"A": 15.3, "B": -11.9, "C": -3.2, "K": -3.3, "U": 11.1, "V": 12.24, "W": 7.25}
+        names, shape = _SHAPES[self.dispersion]
+        moments = dict(zip(_TENSOR, (35.0**2, 110.0, -40.0, 24.0**2, 20.0, 18.0**2), strict=True))
+        truth |= {"sigma2": 25.0**2} if self.dispersion == "isotropic" else {k: moments[k] for k in names}
+        tensor = velocity_model.symmetric(shape @ np.array([truth[k] for k in names]))
+        x = simulation.disc(n, rng)
+        t = np.zeros((3, 3))
+        v_sun = np.array([truth[k] for k in "UVW"])
+        a, b, c, k = (truth[name] for name in "ABCK")
+        t[:2, :2] = [[k + c, a - b], [a + b, k - c]]
+        v = t @ x - v_sun[:, None] + np.linalg.cholesky(tensor) @ rng.normal(size=(3, n))
+        stars = simulation.observed(x, v, rng)
+        units = [SHEAR] * 4 + [VELOCITY] * 3 + [VELOCITY**2] * len(names)
+        return stars, {k: truth[k] * unit for k, unit in zip((*_NAMES, *names), units, strict=True)}
+
+    @classmethod
+    def examples(cls) -> Any:
+        yield cls()
+        yield cls(use=("pm",), dispersion="full")
+        yield cls(use=("rv",), dispersion="diagonal")
+
+
+@dataclass(frozen=True)
+class _State:
+    """Parameters (G, 7 + q) of the last pass, and the dispersion tensors (G, 3, 3) that the weights use."""
+
+    values: Array
+    tensor: Array
+    positive: bool = True
+    settled: bool = False
+
+    @classmethod
+    def first(cls, n_groups: int, shape: Array) -> _State:
+        values = np.zeros((n_groups, 7 + shape.shape[1]))
+        values[:, 7:] = np.linalg.lstsq(shape, np.array([_START, 0, 0, _START, 0, _START]), rcond=None)[0]
+        return cls(values, np.broadcast_to(_START * np.eye(3), (n_groups, 3, 3)))
+
+    @property
+    def dispersion(self) -> Array:
+        return self.values[:, 7:]
+
+    @property
+    def field(self) -> Array:
+        """(T | v_sun) as matrices (G, 3, 3) that act on (g_x, g_y, -parallax)."""
+        out = np.zeros((len(self.values), 3, 3))
+        for k, name in enumerate(_NAMES):
+            for i, j, sign in _COMBINATIONS[name]:
+                out[:, i, j] += sign * self.values[:, k]
+        return out
+
+    def moved(self, step: Array, shape: Array) -> _State:
+        values = self.values + step
+        tensor, positive = _positive(velocity_model.symmetric(values[:, 7:] @ shape.T))
+        return _State(values, tensor, positive)
+
+    def with_settled(self, settled: bool) -> _State:
+        return _State(self.values, self.tensor, self.positive, settled)
+
+
+def _positive(tensor: Array) -> tuple[Array, bool]:
+    """Tensors fit to weight with: eigenvalues below a thousandth of the largest are raised to it."""
+    tensor = np.where(np.isfinite(tensor), tensor, _START * np.eye(3))
+    values, vectors = np.linalg.eigh(tensor)
+    floor = np.maximum(1e-3 * values[:, -1:], 1e-6)
+    raised = np.maximum(values, floor)
+    positive = bool((values >= floor).all())
+    return (tensor if positive else (vectors * raised[:, None, :]) @ vectors.swapaxes(1, 2)), positive
+
+
+def _first_dispersion(summary: ak.NormalEquations, step: Array, start: Array) -> Array:
+    """After the first pass: the scatter about the fitted field instead of about zero."""
+    field = step[:, :7]
+    explained = np.einsum("gi,gij,gj->g", field, summary.matrix[:, :7, :7], field)
+    freedom = np.maximum(summary.misfit_components - 7, 1.0)
+    scale = np.maximum(summary.misfit - explained, 1e-6) / freedom
+    return start * scale[:, None]
+
+
+class _Terms:
+    """Residuals, weights and their products for one block."""
+
+    def __init__(self, estimator: OortConstants, rows: Any, state: _State) -> None:
+        self.rows, self.shape = rows, estimator._shape
+        self.data = data = velocity_model.sample(rows, estimator.use)
+        self.regressor = np.stack([data.g[0], data.g[1], -data.parallax])
+        field, tensor = self._by_row(state.field), self._by_row(state.tensor)
+        v_sun = field[:, 2]
+        self.weight = velocity_model.weights(data, estimator.use, tensor, v_sun)
+        if field.ndim == 2:
+            model = field @ self.regressor
+        else:
+            model = np.einsum("ijn,jn->in", field, self.regressor)
+        self.residual = data.space_motion - model
+        self.pull = velocity_model.times(self.weight, self.residual)
+        self.components = _components(data, estimator.use)
+
+    def _by_row(self, matrices: Array) -> Array:
+        """The matrix of each row's group, (3, 3, n); just the one where there is but one group."""
+        if self.rows.group is None or len(matrices) == 1:
+            return matrices[0]
+        return np.ascontiguousarray(np.moveaxis(matrices[self.rows.group], 0, -1))
+
+    @property
+    def misfit(self) -> Array:
+        return velocity_model.dot(self.residual, self.pull)
+
+    def normal_equations(self, meat: bool) -> _OortSums:
+        group, n_groups = group_of(self.rows)
+        times = self.rows.weight
+        n = len(self.rows)
+        ones = np.ones((1, n))
+        square = self.data.parallax**2
+        w, e = self.weight, self.pull
+        scatter = 0.5 * square * (velocity_model.outer(e) - w) * velocity_model.TWICE[:, None]
+        spread = square * w
+        design = velocity_model.outer(self.regressor)
+        weighted = w if times is None else w * times
+
+        def total(a: Array, b: Array) -> Array:
+            return grouped_product(a if times is None else a * times, b, group, n_groups)
+
+        scores = self._scores(scatter)
+        counts = total(ones, np.stack([np.ones(n), self.misfit, np.broadcast_to(self.components, n)]))[:, 0]
+        return _OortSums(
+            matrix=self._information(grouped_product(weighted, design, group, n_groups), total(spread, spread)),
+            vector=total(scores, ones)[:, :, 0],
+            misfit=counts[:, 1],
+            count=counts[:, 0],
+            meat=total(scores, scores) if meat else None,
+            misfit_components=counts[:, 2],
+        )
+
+    def _scores(self, scatter: Array) -> Array:
+        """Score of each row, (7 + q, n)."""
+        field = [sum(sign * self.pull[i] * self.regressor[j] for i, j, sign in _COMBINATIONS[k]) for k in _NAMES]
+        return np.concatenate([np.stack(field), self.shape.T @ scatter])
+
+    def _information(self, sums: Array, ww: Array) -> Array:
+        q = self.shape.shape[1]
+        out = np.zeros((len(sums), 7 + q, 7 + q))
+        size = np.zeros((len(sums), 7))
+        for p, one in enumerate(_NAMES):
+            for r, other in enumerate(_NAMES):
+                for term in _products(sums, _COMBINATIONS[one], _COMBINATIONS[other]):
+                    out[:, p, r] += term
+                    size[:, p] += np.abs(term) * (p == r)
+        _cut_noise(out, size)
+        out[:, 7:, 7:] = self.shape.T @ velocity_model.dispersion_information(ww) @ self.shape
+        return out
+
+
+def _products(sums: Array, one: Any, other: Any) -> Any:
+    place = velocity_model.PLACE
+    for i, j, s in one:
+        for k, m, t in other:
+            yield s * t * sums[:, place[i, k], place[j, m]]
+
+
+def _cut_noise(matrix: Array, size: Array) -> None:
+    """Zero where a parameter's information is but the round-off of terms that cancel: it is not determined."""
+    for p in range(size.shape[1]):
+        noise = matrix[:, p, p] <= 1e-11 * size[:, p]
+        matrix[noise, p, :] = matrix[noise, :, p] = 0.0
+
+
+@dataclass(frozen=True)
+class _OortSums(ak.NormalEquations):
+    """Normal equations that also count the measured components."""
+
+    misfit_components: Array | None = None
+
+
+def _components(data: velocity_model.Sample, use: tuple[str, ...]) -> Any:
+    tangential = 2.0 if "pm" in use else 0.0
+    if "rv" not in use:
+        return tangential
+    return tangential + (1.0 if data.has_radial is None else data.has_radial.astype(float))

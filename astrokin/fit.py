@@ -1,0 +1,206 @@
+"""`Fit`: the result of an estimator, a value with named quantities, their covariance and where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+from numpy.typing import NDArray
+
+from astrokin.errors import MissingColumnError, closest_first
+
+Array = NDArray[np.float64]
+Derive = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Fit(Mapping[str, u.Quantity]):
+    """Named quantities, their covariance, and how they came about.
+
+    Parameters
+    ----------
+    results : mapping of str to `~astropy.units.Quantity`
+        The results by name: scalars, or arrays over `groups` (or `grid`).
+    covariance : ndarray, shape (p, p) or (G, p, p), optional
+        Covariance of the values, in their order and units.
+    state : object, optional
+        What the next pass needs to know; None for an estimator of one pass.
+    converged : bool
+        Whether the last step was negligible. Not converging is a value, no exception.
+    undetermined : mapping of str to str
+        Results that the data do not determine (NaN), with the reason.
+    notes : tuple of str
+        What the user should know about this fit.
+    grid : `~astropy.units.Quantity`, optional
+        The abscissa of profiles.
+
+    Attributes
+    ----------
+    derived, derived_error : dict of str to Quantity
+        Quantities computed from the results, with propagated errors.
+    used : int
+        Rows that entered.
+    left_out : dict of str to int
+        Rows that did not, by reason.
+    groups : list or None
+        What `by=` grouped by: labels, or bin edges (low, high).
+    passes : int
+        Passes over the data.
+    provenance : dict
+        Versions, options, the chain of effects, references.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> import numpy as np
+    >>> import astrokin as ak
+    >>> fit = ak.Fit({"A": 15.0 * u.km / u.s / u.kpc, "B": -12.0 * u.km / u.s / u.kpc},
+    ...              covariance=np.diag([0.04, 0.09]))
+    >>> fit["A"], fit.error["B"]
+    (<Quantity 15. km / (kpc s)>, <Quantity 0.3 km / (kpc s)>)
+    """
+
+    results: Mapping[str, u.Quantity]
+    covariance: Array | None = None
+    state: Any = None
+    converged: bool = True
+    undetermined: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    grid: u.Quantity | None = None
+    derived: Mapping[str, u.Quantity] = field(default_factory=dict)
+    derived_error: Mapping[str, u.Quantity] = field(default_factory=dict)
+    used: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    groups: list[Any] | None = None
+    passes: int = 0
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    plotter: Callable[..., Any] | None = None
+
+    # ---- a mapping from names to quantities --------------------------------------------------------------
+
+    def __getitem__(self, name: str) -> u.Quantity:
+        if name in self.results:
+            return self.results[name]
+        known = ", ".join(closest_first(name, self.results))
+        hint = f" It is derived: fit.derived[{name!r}]." if name in self.derived else ""
+        raise MissingColumnError(f"The fit has no result {name!r}; it has: {known}.{hint}")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.results)
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the results, in the order of the covariance."""
+        return tuple(self.results)
+
+    @property
+    def units(self) -> dict[str, u.UnitBase]:
+        """The unit of each result."""
+        return {k: v.unit for k, v in self.results.items()}
+
+    @property
+    def error(self) -> dict[str, u.Quantity]:
+        """The standard error of each result: the root of the diagonal of the covariance."""
+        if self.covariance is None:
+            return {k: np.full(v.shape, np.nan) * v.unit for k, v in self.results.items()}
+        sigma = np.sqrt(np.einsum("...ii->...i", self.covariance))
+        return {k: sigma[..., i] * v.unit for i, (k, v) in enumerate(self.results.items())}
+
+    @property
+    def correlation(self) -> Array | None:
+        """The correlation matrix of the results."""
+        if self.covariance is None:
+            return None
+        sigma = np.sqrt(np.einsum("...ii->...i", self.covariance))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return self.covariance / sigma[..., :, None] / sigma[..., None, :]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Fit):
+            return NotImplemented
+        same_names = self.names == other.names and self.units == other.units
+        return same_names and all(np.array_equal(self[k], other[k], equal_nan=True) for k in self)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    # ---- what one does with it ---------------------------------------------------------------------------
+
+    def with_derived(self, derive: Derive) -> Fit:
+        """The fit with quantities derived from its results, errors propagated by complex step."""
+        derived = {k: u.Quantity(v) for k, v in derive(self.results).items()}
+        return replace(self, derived=derived, derived_error=_propagated(self, derive, derived))
+
+    def table(self) -> Any:
+        """Results, errors and derived quantities as a `~astropy.table.QTable`: a row per result, or per group."""
+        from astrokin import fit_output
+
+        return fit_output.table(self)
+
+    def plot(self, axes: Any = None) -> Any:
+        """A matplotlib figure of the fit: that of the estimator where it has one, else values and correlations."""
+        from astrokin import fit_plot
+
+        return self.plotter(self, axes) if self.plotter is not None else fit_plot.overview(self)
+
+    def write(self, path: Any, overwrite: bool = False) -> None:
+        """Write the fit as ECSV; `Fit.read` brings it back. The old file stays until the new one is whole."""
+        from astrokin import fit_output
+
+        fit_output.write(self, path, overwrite)
+
+    @staticmethod
+    def read(path: Any) -> Fit:
+        """Read a fit that `write` has written."""
+        from astrokin import fit_output
+
+        return fit_output.read(path)
+
+    def cite(self) -> str:
+        """BibTeX entries of what the fit used."""
+        from astrokin.references import bibtex
+
+        return bibtex(self.provenance.get("references", ()))
+
+    def raise_if_not_converged(self) -> Fit:
+        """The fit itself, or `NotConvergedError` where it did not converge."""
+        from astrokin.errors import NotConvergedError
+
+        if not self.converged:
+            raise NotConvergedError(f"No convergence after {self.passes} passes.")
+        return self
+
+    def __str__(self) -> str:
+        from astrokin import fit_output
+
+        return fit_output.text(self)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        from astrokin import fit_output
+
+        return fit_output.html(self)
+
+
+def _propagated(fit: Fit, derive: Derive, derived: Mapping[str, u.Quantity]) -> dict[str, u.Quantity]:
+    if fit.covariance is None:
+        return {k: np.full(v.shape, np.nan) * v.unit for k, v in derived.items()}
+    slopes = {k: np.empty((*np.shape(v), len(fit))) for k, v in derived.items()}
+    for i, (name, value) in enumerate(fit.results.items()):
+        moved = derive({**fit.results, name: value + 1e-30j * value.unit})
+        for k, v in derived.items():
+            slopes[k][..., i] = np.imag(u.Quantity(moved[k]).to_value(v.unit)) / 1e-30
+    covariance = np.nan_to_num(fit.covariance)
+    out = {}
+    for k, v in derived.items():
+        lost = ((slopes[k] != 0) & np.isnan(np.einsum("...ii->...i", fit.covariance))).any(axis=-1)
+        variance = np.einsum("...i,...ij,...j->...", np.nan_to_num(slopes[k]), covariance, np.nan_to_num(slopes[k]))
+        out[k] = np.where(lost | np.isnan(v.value), np.nan, np.sqrt(variance)) * v.unit
+    return out

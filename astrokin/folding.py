@@ -1,0 +1,236 @@
+"""The driver of every estimator: passes over blocks, selection, groups, bootstrap replicates, and the final `Fit`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import astropy.units as u
+import numpy as np
+from numpy.typing import NDArray
+
+from astrokin import engines
+from astrokin.errors import InputError
+from astrokin.fit import Fit
+from astrokin.provenance import provenance
+from astrokin.replicates import poisson_weights
+from astrokin.selection import CollectLabels, Selection, Tally, plain_edges
+from astrokin.stars import Stars
+
+if TYPE_CHECKING:
+    from astrokin.estimator_base import Estimator, Params
+
+
+def fit(estimator: Estimator, data: Any, names: Mapping[str, str] | None, progress: bool) -> Fit:
+    """Fold an estimator over the data, as often as it asks, and finish the result."""
+    source = source_of(data, names, estimator)
+    selection = _with_labels(_selection(estimator), source, progress)
+    raw, tally, passes = _passes(estimator, selection, source, progress)
+    return _finished(estimator, selection, raw, tally, passes, data)
+
+
+def source_of(data: Any, names: Mapping[str, str] | None, estimator: Estimator) -> engines.Source:
+    """The rows of the data as a source of blocks: streamed where the file allows, else in memory."""
+    if hasattr(data, "blocks"):
+        return data
+    if isinstance(data, str | Path):
+        if str(data).endswith((".parquet", ".pq")):
+            from astrokin.engines.parquet import ParquetSource
+
+            return ParquetSource(data, names=names, needs=_fields_read(estimator), columns=_columns_read(estimator))
+        return engines.MemorySource(Stars.read(data, names=names))
+    return engines.MemorySource(data if isinstance(data, estimator.takes) else Stars.of(data, names=names))
+
+
+def _fields_read(estimator: Estimator) -> frozenset[str] | None:
+    """The fields worth reading; None (all) for an estimator that does not say what it reads."""
+    reads = getattr(estimator, "reads", None)
+    return None if reads is None else frozenset(reads) | {"direction"}
+
+
+def _columns_read(estimator: Estimator) -> tuple[str, ...]:
+    own = [estimator.by if isinstance(estimator.by, str) else estimator.by[0]] if estimator.by is not None else []
+    return tuple(dict.fromkeys([*own, *estimator.column_names, *(("source_id",) if estimator.bootstrap else ())]))
+
+
+def _selection(estimator: Estimator) -> Selection:
+    by, edges = _grouping(estimator.by)
+    return Selection(
+        needs=frozenset(estimator.needs),
+        min_parallax_over_error=estimator.min_parallax_over_error,
+        min_distance=_kpc(estimator.min_distance),
+        max_distance=_kpc(estimator.max_distance),
+        zero_point=estimator.zero_point,
+        by=by,
+        edges=edges,
+    )
+
+
+def _grouping(by: Any) -> tuple[str | None, Any]:
+    if by is None or isinstance(by, str):
+        return by, None
+    if isinstance(by, tuple | list) and len(by) == 2 and isinstance(by[0], str):
+        plain_edges(by[1])
+        return by[0], by[1]
+    raise InputError(f"by is {by!r}; it can be a column's name, or (a column's name, bin edges).")
+
+
+def _kpc(distance: u.Quantity | None) -> float | None:
+    return None if distance is None else float(distance.to_value(u.kpc))
+
+
+def _with_labels(selection: Selection, source: engines.Source, progress: bool) -> Selection:
+    if selection.by is None or selection.edges is not None:
+        return selection
+    labels = engines.fold(CollectLabels(selection.by), source, progress=progress, label=f"groups of {selection.by}")
+    if not labels.found:
+        raise InputError(f"by={selection.by!r}: the column holds no value to group by.")
+    return replace(selection, labels=labels.ordered)
+
+
+# ---- passes ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Collect:
+    """One pass of an estimator on one block: what the engines are handed. Picklable."""
+
+    estimator: Estimator
+    selection: Selection
+    params: Params | None
+
+    def __call__(self, rows: Any) -> Tally:
+        total = len(rows)
+        rows, left_out = self.selection(rows)
+        rows = self._clipped(rows, left_out)
+        used = total - sum(left_out.values())
+        rows = _sorted_by_group(rows)
+        if not self.estimator.bootstrap:
+            return Tally(self._collected(rows, self.selection.n_groups), used, left_out)
+        parts = [self._replicated(rows[part]) for part in engines.slices(len(rows), self._part_size)]
+        return Tally(reduce(lambda a, b: a.merge(b), parts), used, left_out)
+
+    def _clipped(self, rows: Any, left_out: dict[str, int]) -> Any:
+        clip = self.estimator.clip
+        if clip is None or self.params is None or not len(rows):
+            return rows
+        size = self.estimator.residual(_grouped(rows, self.selection.n_groups), self.params)
+        beyond = ~(size <= clip)
+        count = int(np.count_nonzero(beyond))
+        if count:
+            left_out[f"clipped beyond {clip:g} sigma"] = count
+            rows = rows[~beyond]
+        return rows
+
+    def _collected(self, rows: Any, n_groups: int) -> Any:
+        return self.estimator.collect(_grouped(rows, n_groups), self.params)
+
+    @property
+    def _part_size(self) -> int:
+        return max(1, engines.BLOCK // (self.estimator.bootstrap + 1))
+
+    def _replicated(self, rows: Any) -> Any:
+        """All replicates of a few rows, one after the other, each replicate a range of groups."""
+        n, n_groups = len(rows), self.selection.n_groups
+        group = np.zeros(n, np.intp) if rows.group is None else rows.group
+        index, groups, weights = [np.arange(n)], [group], [np.ones(n)]
+        for k in range(self.estimator.bootstrap):
+            weight = poisson_weights(rows, k, self.estimator.seed)
+            drawn = np.flatnonzero(weight)
+            index.append(drawn)
+            groups.append(group[drawn] + n_groups * (k + 1))
+            weights.append(weight[drawn])
+        tiled = rows[np.concatenate(index)].replace(group=np.concatenate(groups), weight=np.concatenate(weights))
+        return self._collected(tiled, n_groups * (self.estimator.bootstrap + 1))
+
+
+def _grouped(rows: Any, n_groups: int) -> Any:
+    return rows if n_groups == 1 else rows.replace(n_groups=n_groups)
+
+
+def _sorted_by_group(rows: Any) -> Any:
+    group = rows.group
+    if group is None or not (group[1:] < group[:-1]).any():
+        return rows
+    return rows[np.argsort(group, kind="stable")]
+
+
+def _passes(
+    estimator: Estimator, selection: Selection, source: engines.Source, progress: bool
+) -> tuple[Fit, Tally, int]:
+    from astrokin.estimator_base import Params
+
+    params, passes = None, 0
+    while True:
+        passes += 1
+        label = f"{estimator.name}, pass {passes}"
+        tally = engines.fold(Collect(estimator, selection, params), source, progress=progress, label=label)
+        _check_rows(estimator, tally)
+        fitted = estimator.solve(tally.summary, params)
+        if fitted.state is None or (params is not None and params.final):
+            return fitted, tally, passes
+        final = fitted.converged or passes >= estimator.max_passes - 1
+        params = Params(fitted.state, final)
+
+
+def _check_rows(estimator: Estimator, tally: Tally) -> None:
+    if tally.used:
+        return
+    reasons = ", ".join(f"{n} {reason}" for reason, n in tally.left_out.items()) or "the data have no rows"
+    raise InputError(f"{estimator.name}: no rows are left to fit: {reasons}.")
+
+
+# ---- the result ------------------------------------------------------------------------------------------
+
+
+def _finished(
+    estimator: Estimator, selection: Selection, raw: Fit, tally: Tally, passes: int, data: Any
+) -> Fit:
+    replicates = estimator.bootstrap
+    n_groups = selection.n_groups
+    part = raw if not replicates else _bootstrapped(raw, n_groups, replicates)
+    groups = None
+    if selection.by is None:
+        part = _without_group_axis(part)
+    else:
+        groups = list(selection.labels) if selection.edges is None else _bins(selection.edges)
+    part = replace(
+        part,
+        used=tally.used,
+        left_out=dict(tally.left_out),
+        passes=passes,
+        groups=groups,
+        provenance=provenance(estimator, data),
+        plotter=estimator.draw,
+        state=None,
+    )
+    return part.with_derived(estimator.derive)
+
+
+def _bins(edges: Any) -> list[Any]:
+    return [(edges[i], edges[i + 1]) for i in range(len(edges) - 1)]
+
+
+def _without_group_axis(fit: Fit) -> Fit:
+    values = {k: v[0] if v.ndim and v.shape[0] == 1 else v for k, v in fit.results.items()}
+    covariance = fit.covariance
+    if covariance is not None and covariance.ndim == 3 and covariance.shape[0] == 1:
+        covariance = covariance[0]
+    return replace(fit, results=values, covariance=covariance)
+
+
+def _bootstrapped(fit: Fit, n_groups: int, replicates: int) -> Fit:
+    """The fit of the whole sample, with the covariance of the replicates in place of its own."""
+    stacked = np.stack([v.value.reshape(replicates + 1, n_groups) for v in fit.results.values()], axis=-1)
+    spread = stacked[1:] - stacked[1:].mean(axis=0)
+    covariance = np.einsum("kgi,kgj->gij", spread, spread) / max(replicates - 1, 1)
+    values = {k: v[:n_groups] for k, v in fit.results.items()}
+    return replace(fit, results=values, covariance=covariance, notes=(*fit.notes, f"errors from {replicates} bootstrap replicates"))
+
+
+def group_index(rows: Any) -> NDArray[np.intp]:
+    """The group of each row, zeros where there is but one."""
+    return np.zeros(len(rows), np.intp) if rows.group is None else rows.group

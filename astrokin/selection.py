@@ -1,0 +1,220 @@
+"""Which rows an estimator uses, and in which group: options of the base, applied block by block, counted by reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astrokin.errors import InputError
+from astrokin.stars import Stars
+from astrokin.summaries import bin_of
+from astrokin.units import is_quantity
+
+Mask = NDArray[np.bool_]
+
+_FIELDS_NEEDED = {
+    "direction": "position",
+    "parallax": "parallax",
+    "proper_motion": "proper motion",
+    "radial_velocity": "radial velocity",
+}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Cuts, zero point and groups, as the options of an estimator say them. Picklable."""
+
+    needs: frozenset[str] = frozenset()
+    min_parallax_over_error: float | None = None
+    min_distance: float | None = None
+    max_distance: float | None = None
+    zero_point: Any = None
+    by: str | None = None
+    edges: Any = None
+    labels: tuple[Any, ...] = ()
+
+    @property
+    def n_groups(self) -> int:
+        """How many groups there are."""
+        if self.by is None:
+            return 1
+        return len(self.labels) if self.edges is None else len(plain_edges(self.edges)) - 1
+
+    def __call__(self, stars: Stars) -> tuple[Stars, Counter[str]]:
+        """The rows to use, with their group, and how many were left out by reason."""
+        stars = self._shifted(stars)
+        tests = [*self._missing(stars), *self._cuts(stars)]
+        group = None
+        if self.by is not None:
+            group, reason, bad = self._groups(stars)
+            tests.append((reason, bad))
+        keep, left_out = _sieved(len(stars), tests)
+        if group is not None:
+            stars = stars.replace(group=group)
+        return (stars if keep is None else stars[keep]), left_out
+
+    def _shifted(self, stars: Stars) -> Stars:
+        if self.zero_point is None:
+            return stars
+        return stars.replace(parallax=stars.raw.parallax - self.zero_point.bound(stars))
+
+    def _missing(self, stars: Stars) -> list[tuple[str, Mask]]:
+        raw = stars.raw
+        tests = [("no position", _nan(raw.angle("ra") if "ra" in stars._memo else raw.direction[2]))]
+        for name, word in _FIELDS_NEEDED.items():
+            if name in self.needs and name != "direction":
+                values = getattr(raw, name) if name != "proper_motion" else raw.angle("pmra")
+                tests.append((f"no {word}", _nan(values)))
+        return [(reason, bad) for reason, bad in tests if bad is not None]
+
+    def _cuts(self, stars: Stars) -> list[tuple[str, Mask]]:
+        parallax, tests = stars.raw.parallax, []
+        with np.errstate(invalid="ignore"):
+            if self.min_parallax_over_error is not None:
+                ratio = parallax / _parallax_error(stars)
+                tests.append((f"parallax_over_error below {self.min_parallax_over_error:g}", ~(ratio >= self.min_parallax_over_error)))
+            if self.max_distance is not None:
+                tests.append((f"beyond {self.max_distance:g} kpc", ~(parallax * self.max_distance >= 1.0)))
+            if self.min_distance is not None:
+                tests.append((f"nearer than {self.min_distance:g} kpc", ~(parallax * self.min_distance <= 1.0)))
+        return tests
+
+    def _groups(self, stars: Stars) -> tuple[NDArray[np.intp], str, Mask]:
+        values = stars[self.by]
+        if self.edges is None:
+            place, found = _label_places(np.asarray(values), self.labels)
+            return place, f"no {self.by}", ~found
+        edges, plain = _in_one_unit(self.edges, values, self.by)
+        place, inside = bin_of(plain, edges)
+        return np.where(inside, place, 0), f"outside the bins of {self.by}", ~inside
+
+
+@dataclass(frozen=True)
+class ZeroPoint:
+    """A parallax zero point to take off: a number (mas) or the name of a column. Picklable."""
+
+    value: float = 0.0
+    column: str | None = None
+    spec: Any = None
+
+    def bound(self, stars: Stars) -> Any:
+        """The zero point of each row, mas."""
+        if self.column is None:
+            return self.value
+        return self.spec.bound(stars[self.column], self.column).value
+
+
+@dataclass(frozen=True)
+class Tally:
+    """A summary together with the rows that entered it and those left out, by reason."""
+
+    summary: Any
+    used: int
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def merge(self, other: Self) -> Self:
+        """The tally of both blocks."""
+        return type(self)(self.summary.merge(other.summary), self.used + other.used, self.left_out + other.left_out)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The distinct labels of a column: what `by="column"` collects before the first pass."""
+
+    found: frozenset[Any]
+
+    def merge(self, other: Self) -> Self:
+        """The labels of both blocks."""
+        return type(self)(self.found | other.found)
+
+    @property
+    def ordered(self) -> tuple[Any, ...]:
+        """The labels, sorted."""
+        return tuple(sorted(self.found))
+
+
+@dataclass(frozen=True)
+class CollectLabels:
+    """Collects the distinct labels of a column from a block. Picklable."""
+
+    by: str
+    limit: int = 10_000
+
+    def __call__(self, rows: Any) -> Labels:
+        values = np.ma.asarray(_plain(rows[self.by])).compressed()
+        if values.dtype.kind == "f":
+            values = values[~np.isnan(values)]
+        found = np.unique(values)
+        if len(found) > self.limit:
+            raise InputError(
+                f"by={self.by!r} has more than {self.limit} different values in one block: to group a continuous "
+                f"column give its bins, by=({self.by!r}, edges)."
+            )
+        return Labels(frozenset(found.tolist()))
+
+
+def plain_edges(edges: Any) -> NDArray[np.float64]:
+    """Bin edges as plain numbers in their own unit, checked."""
+    plain = np.asarray(getattr(edges, "value", edges), dtype=float)
+    if plain.ndim != 1 or len(plain) < 2 or not (np.diff(plain) > 0).all():
+        raise InputError(f"by: the edges are {edges}; at least two, strictly increasing, are needed.")
+    return plain
+
+
+def _in_one_unit(edges: Any, values: Any, name: str | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    import astropy.units as u
+
+    plain = np.ma.asarray(_plain(values)).astype(float).filled(np.nan)
+    if not is_quantity(edges):
+        return plain_edges(edges), plain
+    if not is_quantity(values):
+        raise InputError(f"by: the edges have the unit {edges.unit}, but column {name!r} has none.")
+    try:
+        return plain_edges(edges.to(values.unit)), plain
+    except u.UnitConversionError:
+        raise InputError(f"by: the edges are in {edges.unit}, column {name!r} is in {values.unit}.") from None
+
+
+def _plain(values: Any) -> Any:
+    return getattr(values, "value", values)
+
+
+def _label_places(values: Any, labels: tuple[Any, ...]) -> tuple[NDArray[np.intp], Mask]:
+    if not labels:
+        return np.zeros(len(values), np.intp), np.zeros(len(values), bool)
+    known = np.asarray(labels)
+    mask = np.ma.getmaskarray(values)
+    plain = np.ma.getdata(values)
+    place = np.minimum(np.searchsorted(known, plain), len(known) - 1)
+    return place, (known[place] == plain) & ~mask
+
+
+def _nan(values: NDArray[np.float64]) -> Mask | None:
+    """Where values are NaN; None, at the cost of one quick look, where none is."""
+    if not len(values) or not np.isnan(values.min()):
+        return None
+    return np.isnan(values)
+
+
+def _parallax_error(stars: Stars) -> NDArray[np.float64]:
+    covariance = stars.raw.covariance
+    if covariance is None or not covariance.knows("parallax"):
+        raise InputError("min_parallax_over_error needs parallax errors: the stars have no covariance.")
+    return covariance.error("parallax")
+
+
+def _sieved(n: int, tests: list[tuple[str, Mask]]) -> tuple[Mask | None, Counter[str]]:
+    """Rows that pass every test (None: all), each row that fails counted under the first reason."""
+    keep: Mask | None = None
+    left_out: Counter[str] = Counter()
+    for reason, bad in tests:
+        fresh = bad if keep is None else bad & keep
+        count = int(np.count_nonzero(fresh))
+        if count:
+            left_out[reason] += count
+            keep = ~fresh if keep is None else keep & ~fresh
+    return keep, left_out
