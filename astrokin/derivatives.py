@@ -78,27 +78,71 @@ def displaced(stars: Stars, place: int, step: complex | Array) -> Stars:
 
 
 def differences(function: Map, stars: Stars) -> Array:
-    """Jacobian (n, 6, 6) by fourth-order central differences, for maps that refuse complex numbers."""
+    """Jacobian (n, 6, 6) by extrapolated central differences, for maps that refuse complex numbers."""
+    return differences_and_errors(function, stars)[0]
+
+
+def differences_and_errors(function: Map, stars: Stars) -> tuple[Array, Array]:
+    """Jacobian (n, 6, 6) by central differences, and an estimate of the error of each of its elements.
+
+    No single step serves: the round-off of a direction (2e-8 mas) asks for large ones, the curvature in 1/parallax
+    for small ones. So each derivative is extrapolated (Ridders 1982) from a ladder of steps, and every element
+    of every row takes the rung where it is surest.
+    """
     centre = function(stars)
-    east, north = centre.raw.basis
-    start = centre.direction
-    out = np.empty((len(stars), 6, 6))
-    for j, step in enumerate(_steps(stars)):
-        total: list[NDArray] = [np.zeros(len(stars))] * 6
-        for factor, weight in ((-2, 1 / 12), (-1, -2 / 3), (1, 2 / 3), (2, -1 / 12)):
-            moved = function(displaced(stars, j, factor * step)).raw
-            values = _in_axes(moved.direction - start, moved.proper_motion, moved, east, north)
-            total = [t + weight * v for t, v in zip(total, values, strict=True)]
-        for i in range(6):
-            out[:, i, j] = total[i] / step
-    return out
+    axes = centre.raw.basis
+    start = _values(centre, centre.direction, *axes)
+    noise = _round_off(start)
+    best, error = np.empty((2, len(stars), 6, 6))
+    for j, (step, rungs) in enumerate(_ladders(stars)):
+        steps = [step * _SHRINK**-k for k in range(rungs)]
+        slopes = [_slope(function, stars, j, h, centre.direction, *axes) for h in steps]
+        best[:, :, j], error[:, :, j] = _extrapolated(slopes, [noise / h[:, None] for h in steps])
+    return best, error
 
 
-def _steps(stars: Stars) -> list[Array]:
+_SHRINK = 4.0
+
+
+def _values(image: Stars, start: Array, east: Array, north: Array) -> Array:
+    raw = image.raw
+    return np.stack(_in_axes(raw.direction - start, raw.proper_motion, raw, east, north), axis=1)
+
+
+def _slope(function: Map, stars: Stars, j: int, step: Array, *axes: Array) -> Array:
+    ahead, behind = (_values(function(displaced(stars, j, s)), *axes) for s in (step, -step))
+    return (ahead - behind) / (2.0 * step[:, None])
+
+
+def _round_off(values: Array) -> Array:
+    """Round-off (n, 6) of the six parameters after the map: that of a unit vector for the first two."""
+    size = np.abs(values)
+    size[:, :2] = 1.0 / MAS_IN_RAD
+    size[:, 3:5] = size[:, 3:5].max(axis=1, keepdims=True)
+    return 2.0 * np.finfo(float).eps * size
+
+
+def _extrapolated(slopes: list[Array], noise: list[Array]) -> tuple[Array, Array]:
+    """Neville's tableau of central differences over shrinking steps: the surest entry of each element."""
+    best, error = np.full_like(slopes[0], np.nan), np.full_like(slopes[0], np.inf)
+    above: list[Array] = []
+    for k, slope in enumerate(slopes):
+        line = [slope]
+        for m, old in enumerate(above):
+            factor = _SHRINK ** (2 * (m + 1))
+            line.append(line[m] + (line[m] - old) / (factor - 1.0))
+            apart = np.maximum(np.abs(line[-1] - line[m]), np.abs(line[-1] - old)) + noise[k]
+            surer = apart < error  # False where a step led out of the map's domain, to NaN
+            best, error = np.where(surer, line[-1], best), np.where(surer, apart, error)
+        above = line
+    return best, error
+
+
+def _ladders(stars: Stars) -> list[tuple[Array, int]]:
+    """The largest step (n,) of each parameter and the number of rungs below it."""
     raw = stars.raw
-    with np.errstate(invalid="ignore"):
-        motion = np.sqrt(np.nan_to_num(dot(raw.proper_motion, raw.proper_motion)))
-        parallax = 1e-3 * np.maximum(np.abs(np.nan_to_num(raw.parallax)), 0.1)
+    motion = np.sqrt(np.nan_to_num(dot(raw.proper_motion, raw.proper_motion)))
+    parallax = np.maximum(0.25 * np.abs(np.nan_to_num(raw.parallax)), 0.5)
     n = len(stars)
-    angle, mu, velocity = np.full(n, 1e4), 1e-3 * np.maximum(motion, 100.0), np.full(n, 1.0)
-    return [angle, angle, parallax, mu, mu, velocity]
+    angle, mu, velocity = np.full(n, 1e5), np.maximum(0.1 * motion, 10.0), np.full(n, 10.0)
+    return [(angle, 3), (angle, 3), (parallax, 8), (mu, 4), (mu, 4), (velocity, 3)]
