@@ -14,9 +14,10 @@ import numpy as np
 
 from astrokin.doors import sky
 from astrokin.doors.conversion import changed_columns, correlations, stars_from
+from astrokin.doors.dialects import MEANINGS, error_name
 from astrokin.doors.files import atomic_output, read_table, write_table
 from astrokin.doors.kinds import Kind, kind_of
-from astrokin.doors.names import MEANINGS, Schema, error_name, resolve
+from astrokin.doors.names import Schema, resolve
 from astrokin.doors.sky import skycoord_of
 from astrokin.errors import InputError
 from astrokin.stars import Stars
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     class Door(Protocol):
         """A way in that remembers the way out."""
 
-        stars: Stars
+        @property
+        def stars(self) -> Stars:
+            """The sources that came in."""
 
         def back(self, stars: Stars, changed: frozenset[str], added: frozenset[str] | None = None) -> Any:
             """The stars as the kind of data that came in."""
@@ -172,8 +175,8 @@ class TableDoor:
             Which of direction, parallax, proper_motion, radial_velocity, covariance and epoch changed. Their
             columns come back in their own units as float64, whatever number type they had.
         added : frozenset of str, optional
-            Which quantities get a column (of Gaia's name) where the table had none; if not given, those with a
-            finite value.
+            Which quantities get a column (of Gaia's name) where the table had none; if not given, those with
+            a finite value.
         """
         new = changed_columns(stars, self.schema, changed, added)
         return self.kind.rebuilt(self.given, new, notes_of(stars))
@@ -191,8 +194,8 @@ def notes_of(stars: Stars) -> dict[str, dict[str, int]]:
 def table_of(stars: Stars) -> Any:
     """Make an astropy `~astropy.table.QTable` of stars, with Gaia's column names and units.
 
-    Errors and correlations that are known are columns too, and so is the epoch (``ref_epoch``). An extra column
-    that bears the name of one of these gets ``_given`` appended.
+    Errors and correlations that are known are columns too, and so is the epoch (``ref_epoch``). An extra
+    column that bears the name of one of these gets ``_given`` appended.
 
     Examples
     --------
@@ -216,24 +219,32 @@ def _gaia_columns(stars: Stars) -> dict[str, Any]:
     for name, unit in zip(PARAMETERS, PARAMETER_UNITS, strict=True):
         value = getattr(raw, name) if name in ("parallax", "radial_velocity") else raw.angle(name)
         out[name] = value.copy() << MEANINGS[name]
-        error = None if raw.covariance is None or not raw.covariance.knows(name) else raw.covariance.error(name)
+        error = (
+            None if raw.covariance is None or not raw.covariance.knows(name) else raw.covariance.error(name)
+        )
         if error is not None and not (len(error) and np.isnan(error).all()):
             out[error_name(name)] = error.copy() << unit
     if raw.covariance is not None:
-        out.update({k: v for k, v in correlations(raw.covariance).items() if not (len(v) and np.isnan(v).all())})
+        out.update(
+            {k: v for k, v in correlations(raw.covariance).items() if not (len(v) and np.isnan(v).all())}
+        )
     return out
 
 
 def _storable(column: Any) -> Any:
     """Text with gaps, which pandas and arrow keep as objects, as a masked array of text."""
-    if getattr(column, "dtype", None) != object:
+    if getattr(getattr(column, "dtype", None), "kind", "") != "O":
         return column
     missing = np.array([value is None or value != value for value in column], dtype=bool)
-    whole = np.array(["" if gap else str(value) for value, gap in zip(column, missing, strict=True)], dtype=str)
+    whole = np.array(
+        ["" if gap else str(value) for value, gap in zip(column, missing, strict=True)], dtype=str
+    )
     return np.ma.MaskedArray(whole, missing) if missing.any() else whole
 
 
-def read_stars(path: Any, names: Mapping[str, str] | None = None, columns: Sequence[str] | None = None) -> Stars:
+def read_stars(
+    path: Any, names: Mapping[str, str] | None = None, columns: Sequence[str] | None = None
+) -> Stars:
     """Read stars from a file: Parquet, FITS, ECSV, VOTable or CSV, also compressed by gzip.
 
     Parameters

@@ -1,1 +1,1 @@
-"""How sources come in and go out: column names, kinds of table, sky coordinates, files. `astrokin.tables` leads here."""
+"""How sources come in and go out, whatever holds them. `astrokin.tables` leads here."""

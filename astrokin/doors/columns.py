@@ -19,6 +19,11 @@ class New:
     values: Array
     unit: u.UnitBase | None
 
+    @property
+    def quantity(self) -> u.Quantity:
+        """The values with their unit."""
+        return self.values << (self.unit or u.dimensionless_unscaled)
+
 
 def native(array: NDArray) -> NDArray:
     """The array in the machine's byte order (FITS has the other one)."""
@@ -37,11 +42,13 @@ def numbers_of(column: Any) -> Any:
     if hasattr(column, "jd1"):
         return column
     if hasattr(column, "unmasked"):
-        column = np.ma.MaskedArray(np.asarray(getattr(column.unmasked, "value", column.unmasked)), column.mask)
+        column = np.ma.MaskedArray(
+            np.asarray(getattr(column.unmasked, "value", column.unmasked)), column.mask
+        )
     if np.ma.isMaskedArray(column):
-        filled = np.ma.getdata(column)
-        filled = filled if filled.dtype.kind not in "iub" else filled.astype(np.float64)
-        return np.where(np.ma.getmaskarray(column), np.nan, filled) if column.mask.any() else np.asarray(filled)
+        values, mask = np.asarray(np.ma.getdata(column)), np.ma.getmaskarray(column)
+        values = values.astype(np.float64) if values.dtype.kind in "iub" else values
+        return np.where(mask, np.nan, values) if mask.any() else values
     return np.asarray(getattr(column, "value", column))
 
 
@@ -57,7 +64,8 @@ def extra_of(column: Any) -> Any:
     kind = column.dtype.kind
     if masked and kind not in "fc":
         values = native(np.asarray(np.ma.getdata(getattr(column, "unmasked", column))))
-        return np.ma.MaskedArray(values, np.ma.getmaskarray(column)) if np.any(column.mask) else values
+        mask = np.ma.getmaskarray(column)
+        return np.ma.MaskedArray(values, mask) if mask.any() else values
     values = native(np.asarray(numbers_of(column)))
     if unit is None or kind not in "iufc":
         return values

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from astrokin import angles, galaxy
 from astrokin.covariance import Covariance
 from astrokin.doors.columns import New
+from astrokin.doors.dialects import MEANINGS, PAIRS, corr_name, error_name
 from astrokin.doors.kinds import Kind
-from astrokin.doors.names import MEANINGS, PAIRS, Schema, corr_name, error_name
+from astrokin.doors.names import Schema
 from astrokin.errors import InputError, some_rows
 from astrokin.stars import Stars
 from astrokin.units import KM_S, MAS, MAS_YR, PARAMETERS, plain_values
@@ -123,7 +124,9 @@ def inverse(values: Array, name: str) -> Array:
 
 def _refuse_negative(values: Array, name: str) -> None:
     if len(values) and not values.min() >= 0.0 and (values < 0.0).any():
-        raise InputError(f"{name} is negative in {some_rows(np.flatnonzero(values < 0.0))}; NaN marks an unknown error.")
+        raise InputError(
+            f"{name} is negative in {some_rows(np.flatnonzero(values < 0.0))}; NaN marks an unknown error."
+        )
 
 
 # ---- out -------------------------------------------------------------------------------------------------
@@ -162,7 +165,7 @@ def changed_columns(
 
 
 def added_names(stars: Stars, schema: Schema, changed: frozenset[str]) -> frozenset[str]:
-    """The meanings for which a table of this schema gets a column that it does not have, going by these stars."""
+    """The meanings for which a table of this schema gets a new column, going by these stars."""
     return new_meanings(_values(stars, schema, _checked_changes(changed)), schema)
 
 
@@ -191,7 +194,9 @@ def _parameters_of(meaning: str) -> tuple[str, ...]:
 
 def _checked_changes(changed: frozenset[str]) -> frozenset[str]:
     if not changed <= CHANGES:
-        raise InputError(f"changed has {sorted(changed - CHANGES)}; it can have {', '.join(sorted(CHANGES))}.")
+        raise InputError(
+            f"changed has {sorted(changed - CHANGES)}; it can have {', '.join(sorted(CHANGES))}."
+        )
     return changed
 
 
@@ -229,7 +234,7 @@ def _covariance(covariance: Covariance, parallax: Array, schema: Schema) -> dict
 
 
 def correlations(covariance: Covariance) -> dict[str, Array]:
-    """The correlation coefficients that are stored, by Gaia's names; NaN where an error is unknown or zero."""
+    """The correlations that are stored, by Gaia's names; NaN where an error is unknown or zero."""
     out = {}
     with np.errstate(invalid="ignore", divide="ignore"):
         for one, other in PAIRS:

@@ -1,4 +1,4 @@
-"""Tables from and to files: FITS, ECSV, VOTable, CSV and Parquet, and outputs that are whole or not there at all."""
+"""Tables from and to files, and outputs that are whole or not there at all."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ def read_table(path: Any) -> Any:
         raise
     except Exception as error:  # every reader has its own ways to fail on a broken file
         kind = _KINDS[extension(path)]
-        raise FileError(f"{path} cannot be read as {kind}; is it truncated, or no {kind} table? ({_first(error)})") from error
+        raise FileError(
+            f"{path} cannot be read as {kind}; is it truncated, or no {kind} table? ({_first(error)})"
+        ) from error
 
 
 def _first(error: Exception) -> str:
@@ -222,5 +224,12 @@ _WRITERS: dict[str, Callable[[Any, Path], None]] = {
     **dict.fromkeys((".vot", ".vot.gz", ".votable", ".xml"), _write_votable),
     **dict.fromkeys((".csv", ".csv.gz"), _write_csv),
 }
-_NAMES = {".parquet": "Parquet", ".fit": "FITS", ".ecsv": "ECSV", ".csv": "CSV", ".vot": "VOTable", ".xml": "VOTable"}
+_NAMES = {
+    ".parquet": "Parquet",
+    ".fit": "FITS",
+    ".ecsv": "ECSV",
+    ".csv": "CSV",
+    ".vot": "VOTable",
+    ".xml": "VOTable",
+}
 _KINDS = {known: next(v for k, v in _NAMES.items() if known.startswith(k)) for known in _READERS}

@@ -68,7 +68,7 @@ class MappingKind:
 
     def _made(self, old: Any, new: New) -> Any:
         plain = old is not None and getattr(old, "unit", None) is None
-        return new.values if plain or new.unit is None else new.values << new.unit
+        return new.values if plain or new.unit is None else new.quantity
 
 
 class AstropyKind:
@@ -109,16 +109,16 @@ class AstropyKind:
         unmasked = getattr(old, "unmasked", old)
         if hasattr(old, "unmasked"):
             old = np.ma.MaskedArray(np.asarray(getattr(unmasked, "value", unmasked)), old.mask)
-            return Masked(new.values << new.unit, mask=now_missing(old, new.values))
+            return Masked(new.quantity, mask=now_missing(old, new.values))
         if isinstance(old, MaskedColumn):
             return MaskedColumn(new.values, mask=now_missing(old, new.values), unit=old.unit)
-        return Column(new.values, unit=old.unit) if isinstance(old, Column) else new.values << new.unit
+        return Column(new.values, unit=old.unit) if isinstance(old, Column) else new.quantity
 
     def _added(self, table: Any, new: New) -> Any:
         from astropy.table import Column, QTable
 
         if isinstance(table, QTable) and new.unit not in (None, u.dimensionless_unscaled):
-            return new.values << new.unit
+            return new.quantity
         return Column(new.values, unit=None if new.unit is u.dimensionless_unscaled else new.unit)
 
 

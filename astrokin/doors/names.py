@@ -1,89 +1,29 @@
 """Which column of a table means what: the names of Gaia, Hipparcos and astropy, and the caller's own.
 
-`resolve` reads the column names and units of a table once and answers with a `Schema`, which then serves every
-block of that table.
+`resolve` reads the column names and units of a table once and answers with a `Schema`, which then serves
+every block of that table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import combinations
+from dataclasses import dataclass
 from typing import Any
 
 import astropy.units as u
 
-from astrokin.errors import InputError, MissingColumnError, UnknownNameError, closest_first
-from astrokin.units import KM_S, MAS, MAS_YR, PARAMETERS
-
-#: Pairs of parameters in the order of Gaia's correlation columns.
-PAIRS = tuple(combinations(PARAMETERS, 2))
-
-
-def error_name(parameter: str) -> str:
-    """Gaia's name for the error of a parameter."""
-    return f"{parameter}_error"
-
-
-def corr_name(one: str, other: str) -> str:
-    """Gaia's name for the correlation of two parameters."""
-    return f"{one}_{other}_corr"
-
-
-_VALUES = {"ra": u.deg, "dec": u.deg, "l": u.deg, "b": u.deg, "parallax": MAS, "distance": u.kpc,
-           "pmra": MAS_YR, "pmdec": MAS_YR, "radial_velocity": KM_S, "epoch": u.yr}  # fmt: skip
-_ERRORS = {"ra": MAS, "dec": MAS, "parallax": MAS, "distance": u.kpc,
-           "pmra": MAS_YR, "pmdec": MAS_YR, "radial_velocity": KM_S}  # fmt: skip
-
-#: Everything a column can mean, with the fixed unit it is turned into.
-MEANINGS: dict[str, u.UnitBase] = {
-    **_VALUES,
-    **{error_name(k): unit for k, unit in _ERRORS.items()},
-    **{corr_name(*p): u.dimensionless_unscaled for p in PAIRS},
-}
-#: Units that a column without one is taken to have, where they are not the fixed ones.
-_ASSUMED = {"distance": u.pc, "distance_error": u.pc}
-#: Names that `names=` knows: the meanings, and the identifier.
-OWN_NAMES = (*MEANINGS, "source_id")
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """How one family of catalogues names its columns, and what it leaves unsaid."""
-
-    columns: Mapping[str, str]
-    units: Mapping[str, u.UnitBase] = field(default_factory=dict)
-    epoch: str | None = None
-    mark: str | None = None  # the epoch is only meant where this column is there too
-
-    def has(self, meanings: Sequence[str], table: Mapping[str, Any]) -> bool:
-        """Whether the table has this dialect's columns for all the meanings."""
-        return all(self.columns.get(m) in table for m in meanings)
-
-
-def _vizier(ra: str, dec: str, pairs: str, **more: str) -> dict[str, str]:
-    spelled = {"ra": ra, "dec": dec, "parallax": "Plx", "pmra": "pmRA", "pmdec": "pmDE"}
-    errors = {error_name(k): f"e_{v}" for k, v in spelled.items()}
-    short = {**spelled, "ra": "RA", "dec": "DE"}
-    known = [p for p in PAIRS if "radial_velocity" not in p]
-    return {**spelled, **errors, **{corr_name(a, b): pairs.format(short[a], short[b]) for a, b in known}, **more}
-
-
-_GAIA = {**{m: m for m in MEANINGS}, "epoch": "ref_epoch", "source_id": "source_id"}
-_ASTROPY = {**_GAIA, "pmra": "pm_ra_cosdec", "pmdec": "pm_dec",
-            "pmra_error": "pm_ra_cosdec_error", "pmdec_error": "pm_dec_error"}  # fmt: skip
-_IN_RADIAN = {"ra": u.rad, "dec": u.rad}
-
-#: In the order in which they are asked. The dialect that gives the position is asked first for the rest.
-DIALECTS = (
-    Dialect(_GAIA),
-    Dialect(_ASTROPY),
-    Dialect(_vizier("RA_ICRS", "DE_ICRS", "{}{}cor", radial_velocity="RV", radial_velocity_error="e_RV")),
-    Dialect(_vizier("RAICRS", "DEICRS", "{1}:{0}"), epoch="J1991.25"),
-    Dialect(_vizier("RAdeg", "DEdeg", "{1}:{0}"), epoch="J1991.25", mark="HIP"),
-    Dialect(_vizier("RArad", "DErad", "{1}:{0}"), units=_IN_RADIAN, epoch="J1991.25"),
-    Dialect({k: v.upper() for k, v in _GAIA.items()}),
+from astrokin.doors.dialects import (
+    ASSUMED,
+    DIALECTS,
+    ERRORS,
+    MEANINGS,
+    OWN_NAMES,
+    PAIRS,
+    Dialect,
+    corr_name,
+    error_name,
 )
+from astrokin.errors import InputError, MissingColumnError, UnknownNameError, closest_first
 
 
 @dataclass(frozen=True)
@@ -142,10 +82,10 @@ def _meanings_of(needs: frozenset[str]) -> set[str]:
 def resolve(units: Mapping[str, u.UnitBase | None], names: Mapping[str, str] | None = None) -> Schema:
     """Find out what the columns of a table mean.
 
-    Precedence: what `names` says; then the first dialect (Gaia, astropy, Hipparcos) that has both columns of the
-    position, which is asked first for everything else too; then the other dialects. A pair (position, proper
-    motion) comes from one dialect, an error from the dialect of its value, a correlation where both errors do.
-    A parallax goes before a distance, unless `names` asks for the distance.
+    Precedence: what `names` says; then the first dialect (Gaia, astropy, Hipparcos) that has both columns of
+    the position, which is asked first for everything else too; then the other dialects. A pair (position,
+    proper motion) comes from one dialect, an error from the dialect of its value, a correlation where both
+    errors do. A parallax goes before a distance, unless `names` asks for the distance.
 
     Parameters
     ----------
@@ -178,7 +118,9 @@ def resolve(units: Mapping[str, u.UnitBase | None], names: Mapping[str, str] | N
     """
     own = _checked_names(names or {}, units)
     order = _by_position(own, units)
-    found: dict[str, tuple[str, Dialect | None]] = {m: (column, None) for m, column in own.items() if m in MEANINGS}
+    found: dict[str, tuple[str, Dialect | None]] = {
+        m: (column, None) for m, column in own.items() if m in MEANINGS
+    }
     for family in _families(own):
         _look_up(family, order, units, found)
     _need_position(found, units)
@@ -258,19 +200,26 @@ def _need_position(found: Mapping[str, Any], units: Mapping[str, Any]) -> None:
 
 
 def _errors(found: dict[str, tuple[str, Dialect | None]], units: Mapping[str, Any]) -> None:
-    for parameter in _ERRORS:
+    for parameter in ERRORS:
         if parameter in found:
             column, dialect = found[parameter]
             own = dialect.columns.get(error_name(parameter)) if dialect else f"{column}_error"
             if own in units:
                 found.setdefault(error_name(parameter), (str(own), dialect))
-    for one, other in PAIRS:
-        dialects = [found[error_name(p)][1] for p in (one, other) if error_name(p) in found]
-        if len(dialects) == 2 and dialects[0] is dialects[1] is not None:
-            spelled = dialects[0].columns.get(corr_name(one, other))
-            for name in (spelled, str(spelled).replace(":", "_")):
-                if name in units:
-                    found.setdefault(corr_name(one, other), (str(name), dialects[0]))
+    for pair in PAIRS:
+        one, other = (found.get(error_name(p), ("", None))[1] for p in pair)
+        spelled = _correlation_column(one, other, pair, units)
+        if spelled is not None:
+            found.setdefault(corr_name(*pair), (spelled, found[error_name(pair[0])][1]))
+
+
+def _correlation_column(
+    one: Dialect | None, other: Dialect | None, pair: tuple[str, str], units: Mapping[str, Any]
+) -> str | None:
+    if one is None or one is not other:
+        return None
+    spelled = one.columns.get(corr_name(*pair), "")
+    return next((name for name in (spelled, spelled.replace(":", "_")) if name in units), None)
 
 
 def _epoch_column(
@@ -290,17 +239,23 @@ def _implied_epoch(found: Mapping[str, tuple[str, Dialect | None]], units: Mappi
     return float(Time(dialect.epoch, scale="tt").tcb.jyear)
 
 
-def _place(meaning: str, column: str, dialect: Dialect | None, units: Mapping[str, u.UnitBase | None]) -> Place:
+def _place(
+    meaning: str, column: str, dialect: Dialect | None, units: Mapping[str, u.UnitBase | None]
+) -> Place:
     unit, fixed = units[column], MEANINGS[meaning]
-    assumed = (dialect.units if dialect else {}).get(meaning) or _ASSUMED.get(meaning, fixed)
+    assumed = (dialect.units if dialect else {}).get(meaning) or ASSUMED.get(meaning, fixed)
     if meaning == "epoch" and isinstance(unit, u.UnrecognizedUnit):
         unit = None  # some of Gaia's files spell it "Time[Julian Years]"
     try:
         factor = float((assumed if unit is None else unit).to(fixed))
     except (u.UnitsError, TypeError, ValueError):
-        raise InputError(f"The column {column!r} ({meaning}) is in {unit}, no unit of the kind of {fixed}.") from None
+        raise InputError(
+            f"The column {column!r} ({meaning}) is in {unit}, no unit of the kind of {fixed}."
+        ) from None
     if meaning == "epoch" and factor != 1.0:
-        raise InputError(f"The column {column!r} (epoch) is in {unit}; epochs are Julian years, such as 2016.0.")
+        raise InputError(
+            f"The column {column!r} (epoch) is in {unit}; epochs are Julian years, such as 2016.0."
+        )
     return Place(column, unit, factor)
 
 
@@ -313,4 +268,6 @@ def _extras(places: Mapping[str, Place], own: Mapping[str, str], units: Mapping[
 
 def _listed(name: str, known: Any, limit: int = 12) -> str:
     names = closest_first(name, map(str, known))
-    return (", ".join(names[:limit]) or "nothing") + (f" and {len(names) - limit} more" if len(names) > limit else "")
+    return (", ".join(names[:limit]) or "nothing") + (
+        f" and {len(names) - limit} more" if len(names) > limit else ""
+    )

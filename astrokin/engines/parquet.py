@@ -19,6 +19,7 @@ from astrokin.errors import DroppedWarning, FileError
 from astrokin.optional import require
 from astrokin.progress import progress as shown
 from astrokin.stars import Stars
+from astrokin.tables import TableDoor, notes_of
 
 #: Rows in a block: large enough that pyarrow's cost per batch is small, small enough for the cache.
 BLOCK = 1 << 16
@@ -141,14 +142,14 @@ def map_file(
 ) -> dict[str, dict[str, int]]:
     """Apply a function to the stars of a Parquet file, block by block, and write another such file.
 
-    All columns are carried over; those that change are written anew, as float64. A column that the source does not
-    have is added where the first block has a finite value for it. The target appears when it is whole, or not
-    at all.
+    All columns are carried over; those that change are written anew, as float64. A column that the source
+    does not have is added where the first block has a finite value for it. The target appears when it is
+    whole, or not at all.
 
     Parameters
     ----------
     function : callable
-        Takes `Stars`, returns the new `Stars` and the fields that changed (see `astrokin.tables.TableDoor.back`).
+        Takes `Stars`, returns the new `Stars` and the fields that changed (see `astrokin.tables.door`).
     source, target : path-like
         The files; they may be the same one with `overwrite`.
     names : mapping of str to str, optional
@@ -191,10 +192,10 @@ class _Map:
     def __call__(self, batch: Any) -> Any:
         import pyarrow as pa
 
-        from astrokin.tables import TableDoor, notes_of
-
         table = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
-        door = TableDoor(table, _KIND, self.schema, stars_from(_KIND, table, self.schema, columns=self.columns))
+        door = TableDoor(
+            table, _KIND, self.schema, stars_from(_KIND, table, self.schema, columns=self.columns)
+        )
         stars, changed = self.function(door.stars)
         self._settle(added_names(stars, self.schema, changed))
         add_notes(self.notes, notes_of(stars))
@@ -202,18 +203,16 @@ class _Map:
         self.made = self.made or out.schema
         return out if out.schema == self.made else _aligned(out, self.made)
 
-
     def _settle(self, new: frozenset[str]) -> None:
         if self.added is None:
             self.added = new
         elif new - self.added and not self.warned:
             self.warned = True
-            warnings.warn(
-                f"Values of {', '.join(sorted(new - self.added))} are dropped: the file has no such column, and the "
-                "first block of rows had no values to add one for.",
-                DroppedWarning,
-                stacklevel=2,
-            )
+            lost = ", ".join(sorted(new - self.added))
+            warnings.warn(f"{lost}: {_LATE}", DroppedWarning, stacklevel=2)
+
+
+_LATE = "values are dropped, as the file has no such column and the first block had none to add one for."
 
 
 def add_notes(total: dict[str, dict[str, int]], more: dict[str, dict[str, int]]) -> None:
@@ -245,7 +244,9 @@ def _write(tables: Iterator[Any], path: Path, codec: str, notes: dict[str, dict[
     from pyarrow import parquet
 
     first = next(tables)
-    texts = [f.name for f in first.schema if not (pa.types.is_floating(f.type) or pa.types.is_integer(f.type))]
+    texts = [
+        f.name for f in first.schema if not (pa.types.is_floating(f.type) or pa.types.is_integer(f.type))
+    ]
     with parquet.ParquetWriter(path, first.schema, compression=codec, use_dictionary=texts) as writer:
         for group in _groups(first, tables):
             writer.write_table(pa.concat_tables(group), row_group_size=GROUP)
