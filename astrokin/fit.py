@@ -47,6 +47,8 @@ class Fit(Mapping[str, u.Quantity]):
         Rows that did not, by reason.
     groups : list or None
         What `by=` grouped by: labels, or bin edges (low, high).
+    by : str or None
+        The column that `by=` names.
     passes : int
         Passes over the data.
     provenance : dict
@@ -75,6 +77,7 @@ class Fit(Mapping[str, u.Quantity]):
     used: int = 0
     left_out: Mapping[str, int] = field(default_factory=dict)
     groups: list[Any] | None = None
+    by: str | None = None
     passes: int = 0
     provenance: Mapping[str, Any] = field(default_factory=dict)
     plotter: Callable[..., Any] | None = None
@@ -150,16 +153,16 @@ class Fit(Mapping[str, u.Quantity]):
 
     def write(self, path: Any, overwrite: bool = False) -> None:
         """Write the fit as ECSV; `Fit.read` brings it back. The old file stays until the new one is whole."""
-        from astrokin import fit_output
+        from astrokin import fit_file
 
-        fit_output.write(self, path, overwrite)
+        fit_file.write(self, path, overwrite)
 
     @staticmethod
     def read(path: Any) -> Fit:
         """Read a fit that `write` has written."""
-        from astrokin import fit_output
+        from astrokin import fit_file
 
-        return fit_output.read(path)
+        return fit_file.read(path, Fit)
 
     def cite(self) -> str:
         """BibTeX entries of what the fit used."""

@@ -203,6 +203,7 @@ def _finished(
         left_out=dict(tally.left_out),
         passes=passes,
         groups=groups,
+        by=selection.by,
         provenance=provenance(estimator, data),
         plotter=estimator.draw,
         state=None,

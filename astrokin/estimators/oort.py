@@ -191,6 +191,12 @@ class OortConstants(ak.Estimator):
             out["sigma"] = np.sqrt(np.where(np.real(variance) > 0, variance, np.nan)) << VELOCITY
         return out
 
+    def draw(self, fit: ak.Fit, axes: Any = None) -> Any:
+        """The double waves of the fitted field with Galactic longitude; against the groups, where there are some."""
+        from astrokin.estimators import oort_plot
+
+        return oort_plot.draw(fit, axes)
+
     # ---- simulation --------------------------------------------------------------------------------------
 
     def simulate(self, n: int, rng: np.random.Generator) -> tuple[Any, dict[str, u.Quantity]]:

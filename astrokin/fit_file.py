@@ -1,0 +1,203 @@
+"""A `Fit` to and from an ECSV file: a table for people, and in its header everything that the fit knows."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import astropy.units as u
+import numpy as np
+
+from astrokin import fit_output
+from astrokin.errors import FileError
+from astrokin.tables import atomic_output
+
+if TYPE_CHECKING:
+    from astrokin.fit import Fit
+
+_KEY = "astrokin_fit"
+_VERSION = 1
+_AS_THEY_ARE = ("converged", "used", "passes", "by")
+_MAPPINGS = ("undetermined", "left_out", "provenance")
+_QUANTITIES = ("results", "derived", "derived_error")
+
+
+def write(fit: Fit, path: Any, overwrite: bool = False) -> None:
+    """Write a fit as ECSV; the file is whole or not there.
+
+    Parameters
+    ----------
+    fit : Fit
+    path : path-like
+        With the extension ``.ecsv``.
+    overwrite : bool
+        Whether a file that is there may be replaced.
+
+    Raises
+    ------
+    FileError
+        Another extension, a file that is there, no permission, a full disk.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import astropy.units as u
+    >>> import astrokin as ak
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "fit.ecsv")
+    ...     ak.Fit({"mean": 5.0 * u.km / u.s}, [[0.01]]).write(path)
+    ...     ak.Fit.read(path)["mean"]
+    <Quantity 5. km / s>
+    """
+    target = checked_name(path)
+    table = fit_output.table(fit)
+    table.meta = {_KEY: _ordered(_state(fit))}
+    with atomic_output(target, overwrite) as unfinished, open(unfinished, "w", encoding="utf-8") as file:
+        table.write(file, format="ascii.ecsv")
+
+
+def checked_name(path: Any) -> Path:
+    """The path of a fit's file, its extension checked."""
+    target = Path(path).expanduser()
+    if target.suffix != ".ecsv":
+        raise FileError(f"{target}: a fit goes into an ECSV file; let the name end in .ecsv.")
+    return target
+
+
+def read(path: Any, make: Callable[..., Fit]) -> Fit:
+    """Read a fit that `write` has written.
+
+    Parameters
+    ----------
+    path : path-like
+    make : callable
+        Makes a fit of its fields: `Fit`, which stands above this module.
+
+    Raises
+    ------
+    FileError
+        No such file, no fit, or not the whole of it.
+    """
+    from astrokin.doors.files import read_table
+
+    place = checked_name(path)
+    table = read_table(place)
+    state = table.meta.get(_KEY)
+    if not isinstance(state, Mapping):
+        raise FileError(f"{place} is a table, but not of an astrokin fit; Fit.write writes those.")
+    if state.get("version") != _VERSION:
+        raise FileError(f"{place} is a fit of format {state.get('version')}; this astrokin knows format {_VERSION}.")
+    fit = _restored(state, place, make)
+    _check_body(fit, table, place)
+    return fit
+
+
+# ---- to plain values -------------------------------------------------------------------------------------
+
+
+def _state(fit: Fit) -> dict[str, Any]:
+    return {
+        "version": _VERSION,
+        **{key: _plain(getattr(fit, key)) for key in (*_AS_THEY_ARE, *_MAPPINGS)},
+        "notes": list(fit.notes),
+        **{key: {k: _values(v) for k, v in getattr(fit, key).items()} for key in _QUANTITIES},
+        "covariance": None if fit.covariance is None else np.asarray(fit.covariance).tolist(),
+        "grid": None if fit.grid is None else _values(fit.grid),
+        "groups": None if fit.groups is None else _groups(fit.groups),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Numbers, text and containers of them, as YAML can hold them; everything else as text."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    return value if isinstance(value, bool | int | float | str | None) else str(value)
+
+
+def _values(quantity: u.Quantity) -> dict[str, Any]:
+    return {"value": np.asarray(quantity.value).tolist(), "unit": quantity.unit.to_string()}
+
+
+def _groups(groups: list[Any]) -> dict[str, Any]:
+    if not (groups and isinstance(groups[0], tuple)):
+        return {"labels": _plain(groups)}
+    edges = [group[0] for group in groups] + [groups[-1][1]]
+    return {"edges": _values(u.Quantity(edges)), "plain": not hasattr(edges[0], "unit")}
+
+
+def _ordered(value: Any) -> Any:
+    """Mappings in which YAML keeps the order."""
+    if isinstance(value, dict):
+        return OrderedDict((k, _ordered(v)) for k, v in value.items())
+    return [_ordered(v) for v in value] if isinstance(value, list) else value
+
+
+# ---- and back --------------------------------------------------------------------------------------------
+
+
+def _restored(state: Mapping[str, Any], place: Path, make: Callable[..., Fit]) -> Fit:
+    try:
+        state = _unordered(state)
+        return make(
+            **{key: state[key] for key in (*_AS_THEY_ARE, *_MAPPINGS)},
+            **{key: {k: _quantity(v) for k, v in state[key].items()} for key in _QUANTITIES},
+            notes=tuple(state["notes"]),
+            covariance=None if state["covariance"] is None else np.array(state["covariance"], dtype=float),
+            grid=None if state["grid"] is None else _quantity(state["grid"]),
+            groups=None if state["groups"] is None else _groups_of(state["groups"]),
+            plotter=_Plotter(str(state["provenance"].get("estimator", ""))),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FileError(f"{place} does not hold the whole of a fit: {type(error).__name__}: {error}.") from error
+
+
+def _unordered(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _unordered(v) for k, v in value.items()}
+    return [_unordered(v) for v in value] if isinstance(value, list) else value
+
+
+def _quantity(written: Mapping[str, Any]) -> u.Quantity:
+    return u.Quantity(np.array(written["value"], dtype=float), written["unit"])
+
+
+def _groups_of(written: Mapping[str, Any]) -> list[Any]:
+    if "labels" in written:
+        return list(written["labels"])
+    edges = _quantity(written["edges"])
+    ends = edges.value if written["plain"] else edges
+    return [(ends[i], ends[i + 1]) for i in range(len(ends) - 1)]
+
+
+def _check_body(fit: Fit, table: Any, place: Path) -> None:
+    """The table must be the one that belongs to the header: a file cut short, or edited, is found out."""
+    whole = fit_output.table(fit)
+    same = table.colnames == whole.colnames and len(table) == len(whole)
+    if not (same and all(_equal(table[name], whole[name]) for name in whole.colnames)):
+        raise FileError(f"{place} is truncated or was edited: its table is not that of the fit in its header.")
+
+
+def _equal(one: Any, other: Any) -> bool:
+    one, other = (np.ma.asarray(getattr(c, "value", c)) for c in (one, other))
+    if other.dtype.kind == "f":
+        return one.dtype.kind == "f" and np.array_equal(one.filled(np.nan), other.filled(np.nan), equal_nan=True)
+    return bool(np.array_equal(*(c.astype(str).filled("") for c in (one, other))))
+
+
+class _Plotter:
+    """The drawing of the estimator that made a fit, where it is still registered. Picklable."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, fit: Fit, axes: Any = None) -> Any:
+        from astrokin import fit_plot, registry
+
+        made_by = registry.estimator_classes().get(self.name)
+        return fit_plot.overview(fit) if made_by is None else made_by().draw(fit, axes)
