@@ -51,6 +51,21 @@ def _vectors_block(ra: Array, dec: Array, pmra: Array, pmdec: Array, direction: 
     np.multiply(pmdec, cd, out=motion[2])
 
 
+def triad(ra: Array, dec: Array) -> tuple[Array, Array, Array]:
+    """East, north and outward unit vectors (3, n) at angles in degrees."""
+    sa, ca = sine_cosine(ra)
+    sd, cd = sine_cosine(dec)
+    east, north, outward = (np.empty((3, len(ra))) for _ in range(3))
+    np.negative(sa, out=east[0])
+    east[1] = ca
+    east[2] = 0.0
+    for out, level, up in ((north, -sd, cd), (outward, cd, sd)):
+        np.multiply(level, ca, out=out[0])
+        np.multiply(level, sa, out=out[1])
+        out[2] = up
+    return east, north, outward
+
+
 def from_local(ra: Array, dec: Array, east: Array, north: Array, outward: Array) -> Array:
     """Vectors (3, n) from their east, north and outward components at angles in degrees."""
     sa, ca = sine_cosine(ra)
@@ -82,7 +97,8 @@ def longitude_latitude(direction: Array) -> tuple[Array, Array]:
         rho = np.sqrt(x * x + y * y)
         longitude[rows] = _longitude(x, y, rho)
         # The half-angle form loses nothing near the poles, where arcsin would.
-        latitude[rows] = np.arctan(z / (rho + 1.0)) * (2 * 180 / np.pi)
+        half = np.arctan(z / (rho + 1.0)) * (2 * 180 / np.pi)
+        np.clip(half, -90.0, 90.0, out=latitude[rows])  # a length of 1 + 1e-16 at a pole would give more
     return longitude, latitude
 
 

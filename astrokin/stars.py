@@ -78,6 +78,17 @@ class Raw:
     basis = property(lambda self: self._stars._view("basis"), doc="East and north unit vectors, two arrays (3, n).")
     galactic = property(lambda self: self._stars._view("galactic"), doc="Unit vectors in Galactic axes (3, n).")
 
+    @property
+    def galactic_triad(self) -> tuple[Array, Array, Array]:
+        """East, north and outward unit vectors in Galactic axes, (3, n) each; not remembered."""
+        memo = self._stars._memo
+        if "ra" in memo and "dec" in memo:
+            axes = angles.triad(memo["ra"], memo["dec"])
+        else:
+            axes = (*self.basis, self.direction)
+        east, north, outward = map(galaxy.to_galactic, axes)
+        return east, north, outward
+
     def angle(self, name: str) -> Array:
         """The array behind a view: `ra`, `dec`, `l`, `b` in degrees, `pmra`, `pmdec`, `pm_l`, `pm_b` in mas/yr."""
         return self._stars._view(name)

@@ -1,12 +1,14 @@
-"""Pure kernels of linear velocity fields in Galactic axes, in units of parallax times velocity.
+"""Pure kernels of linear velocity fields, in units of parallax times velocity.
 
 The model of a star at distance d = 1/parallax in the direction g (a unit vector in Galactic axes) is
-v = T g d - v_sun + peculiar velocity, with covariance Sigma. Times the parallax it needs no distance:
+v = T g d - v_sun + peculiar velocity, with covariance Sigma. Times the parallax it needs no distance. In the
+local axes of the star (east p, north q, outward g) the residuals are
 
-    e = A mu + parallax (v_r g + v_sun) - T g,   cov(e) = parallax^2 Sigma + measurement covariance,
+    e = (A mu_alpha*, A mu_delta, parallax v_r) - (p, q, g) . m,     m = T g - parallax v_sun,
 
-in mas km/s, that is km/s/kpc. Components that were not measured (the radial one, or the tangential ones) have
-infinite variance: the weight matrix W is the inverse covariance with them projected out.
+in mas km/s, that is km/s/kpc, with the covariance S = parallax^2 (p, q, g)^T Sigma (p, q, g) + that of the
+measurement. A component that was not measured has infinite variance. Back in Galactic axes the weights are
+W = (p, q, g) S^-1 (p, q, g)^T.
 """
 
 from __future__ import annotations
@@ -17,7 +19,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from astrokin import galaxy
 from astrokin.angles import dot
 from astrokin.units import A
 
@@ -27,172 +28,214 @@ Array = NDArray[np.float64]
 PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 #: Where each element of the matrix stands among the six.
 PLACE = np.array([[0, 1, 2], [1, 3, 4], [2, 4, 5]])
+#: How often each of the six stands in the whole matrix.
+TWICE = np.array([1.0, 2.0, 2.0, 1.0, 2.0, 1.0])
+#: What the local components are measured by, and the parallax, which enters all of them.
+_MEASURED = ("pmra", "pmdec", "radial_velocity", "parallax")
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What the model needs of a block: directions in Galactic axes and the measured space motion, (3, n) each."""
+    """What the model needs of a block of stars.
 
-    g: Array
+    Attributes
+    ----------
+    axes : tuple of ndarray, shape (3, n) each
+        East, north and outward unit vectors in Galactic axes.
+    parallax : ndarray, shape (n,)
+    measured : tuple of (ndarray or None)
+        A mu_alpha*, A mu_delta, parallax v_r; None where a component is not used.
+    radial_velocity : ndarray or None
+    has_radial : ndarray of bool or None
+        Rows with a radial velocity; None where all of them have one.
+    errors : dict
+        Elements of the measurement covariance, by pairs of 0 (pmra), 1 (pmdec), 2 (radial velocity), 3 (parallax).
+    """
+
+    axes: tuple[Array, Array, Array]
     parallax: Array
-    motion: Array
-    radial: Array | None
+    measured: tuple[Array | None, Array | None, Array | None]
+    radial_velocity: Array | None
     has_radial: NDArray[np.bool_] | None
-    error: _Errors | None
+    errors: dict[tuple[int, int], Array]
 
     @property
-    def space_motion(self) -> Array:
-        """A mu + parallax v_r g; without the radial part where it was not measured."""
-        if self.radial is None:
-            return self.motion
-        return self.motion + (self.parallax * self.radial) * self.g
+    def used(self) -> tuple[int, ...]:
+        """The local components that were measured: of 0, 1 (tangential) and 2 (radial)."""
+        return tuple(k for k in range(3) if self.measured[k] is not None)
 
-
-@dataclass(frozen=True)
-class _Errors:
-    """Measurement covariance of (pmra, pmdec, parallax, radial velocity), and the axes of the first two."""
-
-    east: Array
-    north: Array
-    elements: dict[tuple[int, int], Array]
-
-
-_MEASURED = ("pmra", "pmdec", "parallax", "radial_velocity")
+    @property
+    def components(self) -> Any:
+        """How many components each row has."""
+        tangential = 2.0 if self.measured[0] is not None else 0.0
+        if self.measured[2] is None:
+            return tangential
+        return tangential + (1.0 if self.has_radial is None else self.has_radial.astype(float))
 
 
 def sample(stars: Any, use: tuple[str, ...]) -> Sample:
-    """The arrays of a block of stars that the model works with."""
+    """The arrays of a block of stars that the model works with; `use` is of "pm" and "rv"."""
     raw = stars.raw
-    g = raw.galactic
-    motion = galaxy.to_galactic(raw.proper_motion)
-    motion *= A
-    radial = has = None
+    velocity = has = None
     if "rv" in use:
-        radial, has = _radial(raw)
-    if "pm" not in use:
-        motion = np.zeros_like(motion)
-    return Sample(g, raw.parallax, motion, radial, has, _errors(raw, use))
+        velocity, has = _radial(raw)
+    tangential = (A * raw.angle("pmra"), A * raw.angle("pmdec")) if "pm" in use else (None, None)
+    radial = None if velocity is None else raw.parallax * velocity
+    return Sample(raw.galactic_triad, raw.parallax, (*tangential, radial), velocity, has, _errors(raw, use))
 
 
 def _radial(raw: Any) -> tuple[Array, NDArray[np.bool_] | None]:
     velocity = raw.radial_velocity
     # A radial velocity says nothing of a star without a positive parallax.
     known = ~np.isnan(velocity) & (raw.parallax > 0.0)
-    if known.all():
-        return velocity, None
-    return np.where(known, velocity, 0.0), known
+    return (velocity, None) if known.all() else (np.where(known, velocity, 0.0), known)
 
 
-def _errors(raw: Any, use: tuple[str, ...]) -> _Errors | None:
+def _errors(raw: Any, use: tuple[str, ...]) -> dict[tuple[int, int], Array]:
     covariance = raw.covariance
     if covariance is None:
-        return None
-    names = [n for n in _MEASURED if covariance.knows(n) and (n != "radial_velocity" or "rv" in use)]
-    names = [n for n in names if not n.startswith("pm") or "pm" in use]
-    elements = {}
-    for one in names:
-        for other in names[names.index(one) :]:
-            if one == other or covariance.correlated(one, other):
-                element = np.nan_to_num(covariance.element(one, other))
-                elements[_MEASURED.index(one), _MEASURED.index(other)] = element
-    if not elements:
-        return None
-    east, north = (galaxy.to_galactic(axis) for axis in raw.basis)
-    return _Errors(east, north, elements)
+        return {}
+    wanted = [*(("pmra", "pmdec") if "pm" in use else ()), *(("radial_velocity",) if "rv" in use else ()), "parallax"]
+    known = [n for n in wanted if covariance.knows(n)]
+    return {
+        (_MEASURED.index(one), _MEASURED.index(other)): _zero_for_nan(covariance.element(one, other))
+        for k, one in enumerate(known)
+        for other in known[k:]
+        if one == other or covariance.correlated(one, other)
+    }
 
 
-def variance(data: Sample, sigma: Array, v_sun: Array) -> Array:
-    """Covariance (6, n) of e: the dispersion tensor `sigma` (3, 3) or (3, 3, n), and the measurement errors."""
-    square = data.parallax * data.parallax
-    out = np.stack([sigma[i, j] * square for i, j in PAIRS])
-    if data.error is None:
-        return out
-    sources = _error_vectors(data, v_sun)
-    for (k, m), element in data.error.elements.items():
-        a, b = sources[k], sources[m]
-        for row, (i, j) in zip(out, PAIRS, strict=True):
-            row += element * (a[i] * b[j] if k == m else a[i] * b[j] + b[i] * a[j])
+def _zero_for_nan(values: Array) -> Array:
+    return np.nan_to_num(values) if len(values) and np.isnan(values.min()) else values
+
+
+def residual(data: Sample, motion: Array) -> list[Array | None]:
+    """Local residuals about the model m = T g - parallax v_sun, `motion` of shape (3, n)."""
+    out: list[Array | None] = [None, None, None]
+    for k in data.used:
+        out[k] = data.measured[k] - dot(data.axes[k], motion)  # type: ignore[operator]
     return out
 
 
-def _error_vectors(data: Sample, v_sun: Array) -> tuple[Array, ...]:
-    """de/d(pmra), de/d(pmdec), de/d(parallax), de/d(radial velocity), each (3, n)."""
-    assert data.error is not None
-    along = v_sun.reshape(3, -1)
-    shift = along if data.radial is None else along + data.radial * data.g
-    return A * data.error.east, A * data.error.north, np.broadcast_to(shift, data.g.shape), data.parallax * data.g
+def variance(data: Sample, sigma: Array, v_sun: Array) -> dict[tuple[int, int], Array]:
+    """Elements of the local covariance S, by pairs of components: dispersion, measurement and parallax errors.
+
+    `sigma` is the dispersion tensor (3, 3), or (3, 3, n) by row; `v_sun` is (3,) or (3, n).
+    """
+    square = data.parallax * data.parallax
+    out = _isotropic(sigma, square, data) if _is_round(sigma) else _ellipsoidal(sigma, square, data)
+    _add_errors(out, data, v_sun)
+    return out
 
 
-def weights(data: Sample, use: tuple[str, ...], sigma: Array, v_sun: Array) -> Array:
-    """Weight matrices (6, n): inverse covariance with unmeasured components projected out."""
-    if data.error is None and sigma.ndim == 2 and "pm" in use:
-        return _weights_without_errors(data, sigma)
-    c = variance(data, sigma, v_sun)
-    if "pm" not in use:
-        return _radial_only(data, c)
-    blind = _blind(data, use)
-    if blind is not False:
-        # Any finite radial variance gives the same projected weight; it keeps the inverse regular.
-        extra = (c[0] + c[3] + c[5]) if blind is True else np.where(blind, c[0] + c[3] + c[5], 0.0)
-        for row, (i, j) in zip(c, PAIRS, strict=True):
-            row += extra * (data.g[i] * data.g[j])
-    w = inverse(c)
-    return w if blind is False else _without_radial(w, data.g, blind)
+def _is_round(sigma: Array) -> bool:
+    return sigma.ndim == 2 and np.array_equal(sigma, sigma[0, 0] * np.eye(3))
 
 
-def _blind(data: Sample, use: tuple[str, ...]) -> Any:
-    """Which rows lack the radial component: True (all), False (none) or a mask."""
-    if "rv" not in use:
-        return True
-    return False if data.has_radial is None else ~data.has_radial
+def _isotropic(sigma: Array, square: Array, data: Sample) -> dict[tuple[int, int], Array]:
+    """Elements that are zero are left out, here and in what follows: a third of the work where S is diagonal."""
+    return {(a, a): sigma[0, 0] * square for a in data.used}
 
 
-def _weights_without_errors(data: Sample, sigma: Array) -> Array:
-    core = np.linalg.inv(sigma)
-    scale = 1.0 / (data.parallax * data.parallax)
-    blind = _blind(data, ("pm",) if data.radial is None else ("pm", "rv"))
-    if blind is False:
-        return np.stack([core[i, j] * scale for i, j in PAIRS])
-    h = core @ data.g
-    norm = 1.0 / dot(h, data.g)
-    norm = norm if blind is True else np.where(blind, norm, 0.0)
-    scaled = h * norm
-    return np.stack([(core[i, j] - scaled[i] * h[j]) * scale for i, j in PAIRS])
+def _ellipsoidal(sigma: Array, square: Array, data: Sample) -> dict[tuple[int, int], Array]:
+    turned = {k: _times(sigma, data.axes[k]) for k in data.used}
+    return {(a, b): dot(data.axes[a], turned[b]) * square for a in data.used for b in data.used if a <= b}
 
 
-def _without_radial(w: Array, g: Array, blind: Any) -> Array:
-    h = times(w, g)
-    norm = 1.0 / dot(h, g)
-    scaled = h * (norm if blind is True else np.where(blind, norm, 0.0))
-    return np.stack([row - scaled[i] * h[j] for row, (i, j) in zip(w, PAIRS, strict=True)])
+def _times(matrix: Array, vector: Array) -> Array:
+    return matrix @ vector if matrix.ndim == 2 else np.einsum("ijn,jn->in", matrix, vector)
 
 
-def _radial_only(data: Sample, c: Array) -> Array:
-    """Weights along the line of sight alone; none where it was not measured."""
-    radial = dot(times(c, data.g), data.g)
-    with np.errstate(divide="ignore"):
-        norm = 1.0 / radial if data.has_radial is None else np.where(data.has_radial, 1.0 / radial, 0.0)
-    return np.stack([norm * data.g[i] * data.g[j] for i, j in PAIRS])
+def _add_errors(out: dict[tuple[int, int], Array], data: Sample, v_sun: Array) -> None:
+    if not data.errors:
+        return
+    scale: dict[int, Any] = {0: A, 1: A, 2: data.parallax}
+    for (a, b), element in data.errors.items():
+        if b != 3:
+            out[a, b] = out.get((a, b), 0.0) + element * (scale[a] * scale[b])
+    if (3, 3) in data.errors:
+        _add_parallax_errors(out, data, v_sun, scale)
 
 
-def inverse(c: Array) -> Array:
-    """Inverse of symmetric 3 x 3 matrices stored as their six elements (6, n)."""
-    xx, xy, xz, yy, yz, zz = c
-    ixx, ixy, ixz = yy * zz - yz * yz, xz * yz - xy * zz, xy * yz - xz * yy
-    scale = 1.0 / (xx * ixx + xy * ixy + xz * ixz)
-    return np.stack(
-        [ixx * scale, ixy * scale, ixz * scale, (xx * zz - xz * xz) * scale, (xy * xz - xx * yz) * scale, (xx * yy - xy * xy) * scale]
-    )
+def _add_parallax_errors(out: dict[tuple[int, int], Array], data: Sample, v_sun: Array, scale: dict[int, Any]) -> None:
+    """A parallax that is off by d moves the residuals by d (v_sun, plus v_r outward)."""
+    variance = data.errors[3, 3]
+    pull = {k: v_sun @ data.axes[k] if v_sun.ndim == 1 else dot(v_sun, data.axes[k]) for k in data.used}
+    if 2 in pull:
+        pull[2] = pull[2] + data.radial_velocity
+    cross = {k: scale[k] * data.errors[k, 3] for k in data.used if (k, 3) in data.errors}
+    loose = {k: variance * pull[k] + (cross[k] if k in cross else 0.0) for k in data.used}
+    for a in data.used:
+        for b in data.used:
+            if a <= b:
+                extra = loose[a] * pull[b]
+                if b in cross:
+                    extra += cross[b] * pull[a]
+                out[a, b] = out[a, b] + extra if (a, b) in out else extra
 
 
-def times(w: Array, v: Array) -> Array:
-    """Symmetric matrices (6, n) times vectors (3, n)."""
-    return np.stack([w[PLACE[i, 0]] * v[0] + w[PLACE[i, 1]] * v[1] + w[PLACE[i, 2]] * v[2] for i in range(3)])
+def inverse(s: dict[tuple[int, int], Array], data: Sample) -> dict[tuple[int, int], Array]:
+    """Local weights S^-1 by pairs of components; zero for a radial component that was not measured."""
+    if all(a == b for a, b in s):
+        return {(a, a): _seen(1.0 / v, data) if a == 2 else 1.0 / v for (a, _), v in s.items()}
+    s = {(a, b): s.get((a, b), np.zeros(1)) for a in data.used for b in data.used if a <= b}
+    scale = 1.0 / (s[0, 0] * s[1, 1] - s[0, 1] * s[0, 1])
+    w = {(0, 0): s[1, 1] * scale, (0, 1): -s[0, 1] * scale, (1, 1): s[0, 0] * scale}
+    if 2 not in data.used:
+        return w
+    z0 = w[0, 0] * s[0, 2] + w[0, 1] * s[1, 2]
+    z1 = w[0, 1] * s[0, 2] + w[1, 1] * s[1, 2]
+    k = _seen(1.0 / (s[2, 2] - s[0, 2] * z0 - s[1, 2] * z1), data)
+    k0, k1 = k * z0, k * z1
+    w[0, 0] += k0 * z0
+    w[0, 1] += k0 * z1
+    w[1, 1] += k1 * z1
+    return {**w, (0, 2): -k0, (1, 2): -k1, (2, 2): k}
+
+
+def _seen(weight: Array, data: Sample) -> Array:
+    return weight if data.has_radial is None else np.where(data.has_radial, weight, 0.0)
+
+
+def in_galactic_axes(w: dict[tuple[int, int], Array], data: Sample) -> Array:
+    """Weights W (6, n) in Galactic axes."""
+    out = np.empty((6, len(data.parallax)))
+    columns = {a: _column(w, a, data.axes, data) for a in data.used}
+    first, *others = data.used
+    for row, (i, j) in zip(out, PAIRS, strict=True):
+        np.multiply(data.axes[first][i], columns[first][j], out=row)
+        for a in others:
+            row += data.axes[a][i] * columns[a][j]
+    return out
+
+
+def pulls(w: dict[tuple[int, int], Array], e: list[Array | None], data: Sample) -> tuple[Array, Array]:
+    """W e in Galactic axes (3, n), and the misfit e . W e of each row."""
+    local = {a: _column(w, a, e, data) for a in data.used}
+    first, *others = data.used
+    out, misfit = local[first] * data.axes[first], local[first] * e[first]
+    for a in others:
+        out += local[a] * data.axes[a]
+        misfit += local[a] * e[a]
+    return out, misfit
+
+
+def _column(w: dict[tuple[int, int], Array], a: int, values: Any, data: Sample) -> Array:
+    """Sum over b of w[a, b] values[b], elements that are zero left out."""
+    out = w[a, a] * values[a]
+    for b in data.used:
+        element = w.get((a, b) if a < b else (b, a)) if a != b else None
+        if element is not None:
+            out += element * values[b]
+    return out
 
 
 def outer(v: Array) -> Array:
     """The six different products (6, n) of the components of vectors (3, n)."""
-    return np.stack([v[i] * v[j] for i, j in PAIRS])
+    out = np.empty((6, v.shape[1]))
+    for row, (i, j) in zip(out, PAIRS, strict=True):
+        np.multiply(v[i], v[j], out=row)
+    return out
 
 
 def symmetric(six: Array) -> Array:
@@ -200,14 +243,11 @@ def symmetric(six: Array) -> Array:
     return six[..., PLACE]
 
 
-#: How often each of the six elements stands in the whole matrix.
-TWICE = np.array([1.0, 2.0, 2.0, 1.0, 2.0, 1.0])
-
-
 def dispersion_information(ww: Array) -> Array:
     """Expected information (..., 6, 6) of the elements of Sigma from the sums of products of weights (..., 6, 6).
 
-    For C = parallax^2 Sigma + E it is 1/2 tr(W dC W dC'): with dC = parallax^2 (e_a e_b + e_b e_a)/(1 + delta).
+    For C = parallax^2 Sigma + E it is 1/2 tr(W dC W dC'), with dC = parallax^2 (e_a e_b + e_b e_a)/(1 + delta_ab)
+    and the parallaxes already in the weights.
     """
     out = np.zeros_like(ww)
     for p, (a, b) in enumerate(PAIRS):

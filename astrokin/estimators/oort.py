@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import astropy.units as u
@@ -117,24 +118,25 @@ class OortConstants(ak.Estimator):
 
     # ---- one pass ----------------------------------------------------------------------------------------
 
-    def collect(self, rows: Any, params: Any) -> ak.NormalEquations:
-        """Score and information of all parameters about those of the last pass."""
+    def collect(self, rows: Any, params: Any) -> _Sums:
+        """Sums that give score and information of all parameters about those of the last pass."""
         state = _State.first(group_of(rows)[1], self._shape) if params is None else params.state
         terms = _Terms(self, rows, state)
-        return terms.normal_equations(meat=params is not None and params.final)
+        return terms.sums(meat=params is not None and params.final)
 
-    def solve(self, summary: ak.NormalEquations, params: Any) -> ak.Fit:
+    def solve(self, summary: _Sums, params: Any) -> ak.Fit:
         """One Newton step (Fisher scoring); errors from the sandwich in the final pass."""
         first = params is None
-        state = _State.first(len(summary.count), self._shape) if first else params.state
-        step = summary.step()
+        state = _State.first(len(summary.tally), self._shape) if first else params.state
+        normal = summary.normal_equations(self._shape)
+        step = normal.step()
         if first:
-            step[:, 7:] = _first_dispersion(summary, step, state.dispersion) - state.dispersion
-        error = np.sqrt(np.maximum(np.einsum("gii->gi", summary.inverse), 1e-300))
+            step[:, 7:] = _first_dispersion(summary, normal, step, state.dispersion) - state.dispersion
+        error = np.sqrt(np.maximum(np.einsum("gii->gi", normal.inverse), 1e-300))
         converged = not first and bool(np.all(np.abs(step) < _TOLERANCE * error))
         state = state.moved(step, self._shape)
         if params is not None and params.final:
-            return self._fit(summary, state, converged or state.settled)
+            return self._fit(normal, state, converged or params.state.settled)
         return ak.Fit(self._named(state), state=state.with_settled(converged), converged=converged)
 
     @property
@@ -270,12 +272,12 @@ def _positive(tensor: Array) -> tuple[Array, bool]:
     return (tensor if positive else (vectors * raised[:, None, :]) @ vectors.swapaxes(1, 2)), positive
 
 
-def _first_dispersion(summary: ak.NormalEquations, step: Array, start: Array) -> Array:
+def _first_dispersion(summary: _Sums, normal: ak.NormalEquations, step: Array, start: Array) -> Array:
     """After the first pass: the scatter about the fitted field instead of about zero."""
     field = step[:, :7]
-    explained = np.einsum("gi,gij,gj->g", field, summary.matrix[:, :7, :7], field)
-    freedom = np.maximum(summary.misfit_components - 7, 1.0)
-    scale = np.maximum(summary.misfit - explained, 1e-6) / freedom
+    explained = np.einsum("gi,gij,gj->g", field, normal.matrix[:, :7, :7], field)
+    freedom = np.maximum(summary.tally[:, 2] - 7, 1.0)
+    scale = np.maximum(normal.misfit - explained, 1e-6) / freedom
     return start * scale[:, None]
 
 
@@ -285,17 +287,15 @@ class _Terms:
     def __init__(self, estimator: OortConstants, rows: Any, state: _State) -> None:
         self.rows, self.shape = rows, estimator._shape
         self.data = data = velocity_model.sample(rows, estimator.use)
-        self.regressor = np.stack([data.g[0], data.g[1], -data.parallax])
+        self.parallax = data.parallax
+        outward = data.axes[2]
+        self.regressor = np.stack([outward[0], outward[1], -data.parallax])
         field, tensor = self._by_row(state.field), self._by_row(state.tensor)
-        v_sun = field[:, 2]
-        self.weight = velocity_model.weights(data, estimator.use, tensor, v_sun)
-        if field.ndim == 2:
-            model = field @ self.regressor
-        else:
-            model = np.einsum("ijn,jn->in", field, self.regressor)
-        self.residual = data.space_motion - model
-        self.pull = velocity_model.times(self.weight, self.residual)
-        self.components = _components(data, estimator.use)
+        motion = field @ self.regressor if field.ndim == 2 else np.einsum("ijn,jn->in", field, self.regressor)
+        local = velocity_model.inverse(velocity_model.variance(data, tensor, field[:, 2]), data)
+        self.pull, self.misfit = velocity_model.pulls(local, velocity_model.residual(data, motion), data)
+        self.weight = velocity_model.in_galactic_axes(local, data)
+        self.components = data.components
 
     def _by_row(self, matrices: Array) -> Array:
         """The matrix of each row's group, (3, 3, n); just the one where there is but one group."""
@@ -303,78 +303,124 @@ class _Terms:
             return matrices[0]
         return np.ascontiguousarray(np.moveaxis(matrices[self.rows.group], 0, -1))
 
-    @property
-    def misfit(self) -> Array:
-        return velocity_model.dot(self.residual, self.pull)
-
-    def normal_equations(self, meat: bool) -> _OortSums:
-        group, n_groups = group_of(self.rows)
-        times = self.rows.weight
-        n = len(self.rows)
-        ones = np.ones((1, n))
-        square = self.data.parallax**2
-        w, e = self.weight, self.pull
-        scatter = 0.5 * square * (velocity_model.outer(e) - w) * velocity_model.TWICE[:, None]
-        spread = square * w
-        design = velocity_model.outer(self.regressor)
-        weighted = w if times is None else w * times
-
-        def total(a: Array, b: Array) -> Array:
-            return grouped_product(a if times is None else a * times, b, group, n_groups)
-
-        scores = self._scores(scatter)
-        counts = total(ones, np.stack([np.ones(n), self.misfit, np.broadcast_to(self.components, n)]))[:, 0]
-        return _OortSums(
-            matrix=self._information(grouped_product(weighted, design, group, n_groups), total(spread, spread)),
-            vector=total(scores, ones)[:, :, 0],
-            misfit=counts[:, 1],
-            count=counts[:, 0],
-            meat=total(scores, scores) if meat else None,
-            misfit_components=counts[:, 2],
+    def sums(self, meat: bool) -> _Sums:
+        """The sums of the block, by group; with `meat` those of the products of the scores."""
+        total = self._total
+        spread = (self.parallax * self.parallax) * self.weight
+        pull = self.parallax * self.pull
+        return _Sums(
+            weight=total(self.weight, velocity_model.outer(self.regressor)),
+            spread=total(spread, spread),
+            field=total(self.pull, self.regressor),
+            scatter=total(pull, pull),
+            tally=self._tally(),
+            meat=self._meat(spread, pull) if meat else None,
         )
 
-    def _scores(self, scatter: Array) -> Array:
-        """Score of each row, (7 + q, n)."""
-        field = [sum(sign * self.pull[i] * self.regressor[j] for i, j, sign in _COMBINATIONS[k]) for k in _NAMES]
-        return np.concatenate([np.stack(field), self.shape.T @ scatter])
+    def _tally(self) -> Array:
+        """Rows, misfit and measured components by group, (G, 3)."""
+        if self.rows.group is None and self.rows.weight is None:
+            n = len(self.rows)
+            return np.array([[n, self.misfit.sum(), np.sum(self.components * np.ones(n)) if n else 0.0]])
+        return self._total(self._ones, np.stack([self._ones[0], self.misfit, self._ones[0] * self.components]))[:, 0]
 
-    def _information(self, sums: Array, ww: Array) -> Array:
-        q = self.shape.shape[1]
-        out = np.zeros((len(sums), 7 + q, 7 + q))
-        size = np.zeros((len(sums), 7))
-        for p, one in enumerate(_NAMES):
-            for r, other in enumerate(_NAMES):
-                for term in _products(sums, _COMBINATIONS[one], _COMBINATIONS[other]):
-                    out[:, p, r] += term
-                    size[:, p] += np.abs(term) * (p == r)
-        _cut_noise(out, size)
-        out[:, 7:, 7:] = self.shape.T @ velocity_model.dispersion_information(ww) @ self.shape
-        return out
+    @cached_property
+    def _ones(self) -> Array:
+        return np.ones((1, len(self.rows)))
+
+    def _total(self, a: Array, b: Array) -> Array:
+        group, n_groups = group_of(self.rows)
+        times = self.rows.weight
+        return grouped_product(a if times is None else a * times, b, group, n_groups)
+
+    def _meat(self, spread: Array, pull: Array) -> Array:
+        """Sums of the products of the rows' own scores, (G, 7 + q, 7 + q)."""
+        e, r = self.pull, self.regressor
+        xy, yx, xx, yy = e[0] * r[1], e[1] * r[0], e[0] * r[0], e[1] * r[1]
+        field = [xy + yx, yx - xy, xx - yy, xx + yy, e[0] * r[2], e[1] * r[2], e[2] * r[2]]
+        scatter = velocity_model.outer(pull)
+        scatter -= spread
+        scores = np.concatenate([np.stack(field), (0.5 * velocity_model.TWICE[:, None] * self.shape).T @ scatter])
+        return self._total(scores, scores)
 
 
-def _products(sums: Array, one: Any, other: Any) -> Any:
+#: Rows and columns of the six elements of a symmetric matrix.
+_ROWS = tuple(np.array(velocity_model.PAIRS).T)
+
+
+def _combined(sums: Array) -> Array:
+    """Sums (G, 3, 3) over components and regressors, as those of A, B, C, K, U, V, W: (G, 7)."""
+    return np.stack([sum(sign * sums[:, i, j] for i, j, sign in _COMBINATIONS[k]) for k in _NAMES], axis=1)
+
+
+def _field_map() -> Array:
+    """What each sum of W_ik g_j g_m (as 6 x 6) adds to the information of each pair of A, B, C, K, U, V, W."""
+    out = np.zeros((7, 7, 6, 6))
     place = velocity_model.PLACE
-    for i, j, s in one:
-        for k, m, t in other:
-            yield s * t * sums[:, place[i, k], place[j, m]]
+    for p, one in enumerate(_NAMES):
+        for r, other in enumerate(_NAMES):
+            for i, j, s in _COMBINATIONS[one]:
+                for k, m, t in _COMBINATIONS[other]:
+                    out[p, r, place[i, k], place[j, m]] += s * t
+    return out
 
 
-def _cut_noise(matrix: Array, size: Array) -> None:
-    """Zero where a parameter's information is but the round-off of terms that cancel: it is not determined."""
-    for p in range(size.shape[1]):
-        noise = matrix[:, p, p] <= 1e-11 * size[:, p]
-        matrix[noise, p, :] = matrix[noise, :, p] = 0.0
+_FIELD_MAP = _field_map()
+_SIZE_MAP = np.abs(np.einsum("ppij->pij", _FIELD_MAP))
 
 
 @dataclass(frozen=True)
-class _OortSums(ak.NormalEquations):
-    """Normal equations that also count the measured components."""
+class _Sums:
+    """What a pass collects, group axis first; all but `tally` are linear in the sums over rows.
 
-    misfit_components: Array | None = None
+    Attributes
+    ----------
+    weight : ndarray, shape (G, 6, 6)
+        Sums of W_ij xi_k xi_m with the regressors xi = (g_x, g_y, -parallax).
+    spread : ndarray, shape (G, 6, 6)
+        Sums of parallax^4 W_ij W_km.
+    field : ndarray, shape (G, 3, 3)
+        Sums of (W e)_i xi_k.
+    scatter : ndarray, shape (G, 3, 3)
+        Sums of parallax^2 (W e)_i (W e)_j.
+    tally : ndarray, shape (G, 3)
+        Rows, misfit and measured components.
+    meat : ndarray, shape (G, 7 + q, 7 + q), optional
+        Sums of the products of the rows' scores.
+    """
 
+    weight: Array
+    spread: Array
+    field: Array
+    scatter: Array
+    tally: Array
+    meat: Array | None
 
-def _components(data: velocity_model.Sample, use: tuple[str, ...]) -> Any:
-    tangential = 2.0 if "pm" in use else 0.0
-    if "rv" not in use:
-        return tangential
-    return tangential + (1.0 if data.has_radial is None else data.has_radial.astype(float))
+    def merge(self, other: _Sums) -> _Sums:
+        """The sums of both blocks."""
+        pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+        return _Sums(*(None if a is None or b is None else a + b for a, b in pairs))
+
+    def normal_equations(self, shape: Array) -> ak.NormalEquations:
+        """Score and expected information of A, B, C, K, U, V, W and the dispersion parameters."""
+        # parallax^2 is the square of the last regressor: sums of parallax^2 W stand among the weights.
+        scatter = self.scatter[:, *_ROWS] - self.weight[:, :, 5]
+        return ak.NormalEquations(
+            matrix=self._information(shape),
+            vector=np.concatenate([_combined(self.field), 0.5 * scatter * velocity_model.TWICE @ shape], axis=1),
+            misfit=self.tally[:, 1],
+            count=self.tally[:, 0],
+            meat=self.meat,
+        )
+
+    def _information(self, shape: Array) -> Array:
+        q = shape.shape[1]
+        out = np.zeros((len(self.weight), 7 + q, 7 + q))
+        out[:, :7, :7] = np.tensordot(self.weight, _FIELD_MAP, ([1, 2], [2, 3]))
+        size = np.tensordot(np.abs(self.weight), _SIZE_MAP, ([1, 2], [1, 2]))
+        for p in range(7):
+            # The information is but the round-off of terms that cancel: the parameter is not determined.
+            noise = out[:, p, p] <= 1e-11 * size[:, p]
+            out[noise, p, :] = out[noise, :, p] = 0.0
+        out[:, 7:, 7:] = shape.T @ velocity_model.dispersion_information(self.spread) @ shape
+        return out

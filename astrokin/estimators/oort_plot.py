@@ -57,13 +57,15 @@ def _waves(fit: ak.Fit, axes: Any) -> Any:
     if axes is None:
         axes = fit_plot.new_figure(11.0, 4.4).subplots(1, 2, width_ratios=(1.7, 1.0))
     upper, values = axes
-    lost = [_draw_wave(fit, upper, name, design, colour) for (name, design), colour in zip(
-        waves(_LONGITUDE).items(), (fit_plot.RESULT, fit_plot.DERIVED), strict=True)]  # fmt: skip
+    colours = zip(waves(_LONGITUDE).items(), (fit_plot.RESULT, fit_plot.DERIVED), strict=True)
+    lost = [_draw_wave(fit, upper, name, design, colour) for (name, design), colour in colours]
     unit = fit_plot.unit_label(fit["A"].unit)
-    upper.set(xlim=(0, 360), xticks=range(0, 361, 45), xlabel="Galactic longitude  (deg)", ylabel=f"velocity / distance at b = 0  {unit}")
+    upper.set(xlim=(0, 360), xticks=range(0, 361, 45), xlabel="Galactic longitude  (deg)")
+    upper.set_ylabel(f"velocity / distance at b = 0  {unit}")
     upper.axhline(0.0, color="0.6", lw=0.8)
     upper.grid(alpha=0.3)
-    upper.legend(loc="upper right", title="\n".join(filter(None, lost)) or None)
+    upper.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, frameon=False)
+    upper.set_title(", ".join(filter(None, lost)), loc="right", fontsize="medium")
     fit_plot.values_panel(fit, [k for k in _NAMES if k in fit], values)
     values.set_xlabel(unit)
     return upper.figure
@@ -72,15 +74,15 @@ def _waves(fit: ak.Fit, axes: Any) -> Any:
 def _draw_wave(fit: ak.Fit, ax: Any, name: str, design: Array, colour: str) -> str:
     y, error = curve(fit, design)
     if np.isnan(y).any():
-        return f"{name} is not determined"
-    ax.plot(_LONGITUDE, y, color=colour, label=f"${name}$")
-    ax.fill_between(_LONGITUDE, y - error, y + error, color=colour, alpha=0.3, lw=0, label="1 σ")
+        return f"${name}$ is not determined"
+    ax.plot(_LONGITUDE, y, color=colour, label=f"${name}$ ± 1 σ")
+    ax.fill_between(_LONGITUDE, y - error, y + error, color=colour, alpha=0.3, lw=0)
     return ""
 
 
 def _groups(fit: ak.Fit, axes: Any) -> Any:
     if axes is None:
-        axes = fit_plot.new_figure(9.0, 6.0).subplots(2, 2, sharex=True).ravel()
+        axes = fit_plot.new_figure(9.0, 6.0).subplots(2, 2).ravel()
     for ax, name in zip(axes, _NAMES, strict=True):
         fit_plot.profile_panel(fit, name, ax)
     return axes[0].figure
