@@ -12,6 +12,7 @@ import numpy as np
 
 from astrokin import folding
 from astrokin.fit import Fit
+from astrokin.folding import Params
 from astrokin.parameters import Parametrised, Spec, option, parameter
 from astrokin.selection import ZeroPoint
 from astrokin.stars import Rows, Stars
@@ -19,22 +20,6 @@ from astrokin.stars import Rows, Stars
 
 def _positive(value: Any) -> Any:
     return np.asarray(value) > 0
-
-
-@dataclass(frozen=True)
-class Params:
-    """What a pass over the data knows of the passes before.
-
-    Attributes
-    ----------
-    state : object
-        What `Estimator.solve` left in `Fit.state` after the last pass.
-    final : bool
-        Whether this is the final pass, in which errors are gathered at known parameters.
-    """
-
-    state: Any
-    final: bool
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -166,9 +166,9 @@ class Fit(Mapping[str, u.Quantity]):
 
     def cite(self) -> str:
         """BibTeX entries of what the fit used."""
-        from astrokin.references import bibtex
+        from astrokin.references import SOFTWARE, bibtex
 
-        return bibtex(self.provenance.get("references", ()))
+        return bibtex((*self.provenance.get("references", ()), *SOFTWARE))
 
     def raise_if_not_converged(self) -> Fit:
         """The fit itself, or `NotConvergedError` where it did not converge."""

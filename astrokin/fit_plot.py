@@ -42,7 +42,7 @@ def overview(fit: Fit) -> Any:
     >>> import numpy as np
     >>> import astrokin as ak
     >>> fit = ak.Fit({"A": 15.0 * u.km / u.s / u.kpc, "U": 11.0 * u.km / u.s}, np.diag([0.04, 0.01]))
-    >>> len(fit.plot().axes)  # two units, the correlations and their scale
+    >>> len(fit.plot().axes)  # a panel for each unit, the correlations and their scale
     4
     """
     return _profiles(fit) if fit_output.is_profile(fit) else _values_and_correlations(fit)
@@ -67,19 +67,20 @@ def _values_and_correlations(fit: Fit) -> Any:
     figure = new_figure(11.0, max(4.0, 0.36 * sum(heights)))
     left, right = figure.subfigures(1, 2, width_ratios=(1.2, 1.0))
     axes = left.subplots(len(panels), 1, height_ratios=heights, squeeze=False)[:, 0]
-    for ax, (unit, names) in zip(axes, panels.items(), strict=True):
+    for ax, ((unit, derived), names) in zip(axes, panels.items(), strict=True):
         values_panel(fit, names, ax)
-        ax.set_xlabel(unit_label(u.Unit(unit)) or "(no unit)")
+        label = unit_label(u.Unit(unit)) or "(no unit)"
+        ax.set_xlabel(f"derived,  {label}" if derived else label)
     if fit.correlation is not None:
         _correlations(fit, right.subplots())
     left.suptitle(fit_output.summary(fit), fontsize="medium")
     return figure
 
 
-def _by_unit(fit: Fit) -> dict[str, list[str]]:
-    panels: dict[str, list[str]] = {}
+def _by_unit(fit: Fit) -> dict[tuple[str, bool], list[str]]:
+    panels: dict[tuple[str, bool], list[str]] = {}
     for name, value, _ in fit_output.quantities(fit):
-        panels.setdefault(value.unit.to_string(), []).append(name)
+        panels.setdefault((value.unit.to_string(), name in fit.derived), []).append(name)
     return panels
 
 
@@ -98,6 +99,8 @@ def values_panel(fit: Fit, names: list[str], ax: Any) -> None:
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.grid(axis="x", alpha=0.3)
     ax.margins(x=0.1)
+    if all(np.isnan(known[name][0].value) for name in names):
+        ax.set_xticks([])
 
 
 def _correlations(fit: Fit, ax: Any) -> None:
@@ -108,7 +111,7 @@ def _correlations(fit: Fit, ax: Any) -> None:
     ax.set_xticks(range(p), list(fit), rotation=90 if p > 5 else 0)
     ax.set_yticks(range(p), list(fit))
     ax.set_title("correlation", fontsize="medium")
-    ax.figure.colorbar(image, ax=ax, shrink=0.7)
+    ax.figure.colorbar(image, ax=ax, fraction=0.046)
     for i, j in np.argwhere(np.isfinite(matrix) & (p <= 14)):
         ax.text(j, i, f"{matrix[i, j]:.2f}", ha="center", va="center", fontsize=max(5, 9 - p // 3), color=_ink(matrix[i, j]))
 
@@ -125,7 +128,7 @@ def _profiles(fit: Fit, names: list[str] | None = None) -> Any:
     columns = min(3, len(names))
     rows = -(-len(names) // columns)
     figure = new_figure(3.8 * columns, 2.6 * rows + 0.4)
-    axes = figure.subplots(rows, columns, squeeze=False, sharex=True).ravel()
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for ax, name in zip(axes, names, strict=False):
         profile_panel(fit, name, ax)
     for ax in axes[len(names) :]:
@@ -147,6 +150,7 @@ def profile_panel(fit: Fit, name: str, ax: Any, colour: str = RESULT) -> None:
             ax.legend(fontsize="small")
     ax.set_xlabel(label)
     ax.set_ylabel(f"{name}  {unit_label(value.unit)}".rstrip())
+    ax.margins(x=0.15)
     ax.grid(alpha=0.3)
 
 

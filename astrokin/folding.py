@@ -21,7 +21,23 @@ from astrokin.selection import CollectLabels, Selection, Tally, plain_edges
 from astrokin.stars import Stars
 
 if TYPE_CHECKING:
-    from astrokin.estimator_base import Estimator, Params
+    from astrokin.estimator_base import Estimator
+
+
+@dataclass(frozen=True)
+class Params:
+    """What a pass over the data knows of the passes before.
+
+    Attributes
+    ----------
+    state : object
+        What `Estimator.solve` left in `Fit.state` after the last pass.
+    final : bool
+        Whether this is the final pass, in which errors are gathered at known parameters.
+    """
+
+    state: Any
+    final: bool
 
 
 def fit(estimator: Estimator, data: Any, names: Mapping[str, str] | None, progress: bool) -> Fit:
@@ -161,8 +177,6 @@ def _sorted_by_group(rows: Any) -> Any:
 def _passes(
     estimator: Estimator, selection: Selection, source: engines.Source, progress: bool
 ) -> tuple[Fit, Tally, int]:
-    from astrokin.estimator_base import Params
-
     params, passes = None, 0
     while True:
         passes += 1
