@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from astrokin import angles, galaxy
 from astrokin.covariance import Covariance, checked
 from astrokin.errors import InputError, MissingColumnError, closest_first, some_rows
+from astrokin.times import julian_years
 from astrokin.units import KM_S, MAS, MAS_YR, A, is_quantity, plain_values, raw_values
 
 Array = NDArray[np.float64]
@@ -569,7 +570,7 @@ def julian_year(epoch: Any, n: int) -> float | Array | None:
     """Epoch as Julian year(s) TCB from a `~astropy.time.Time` or plain numbers; scalar where all are equal."""
     if epoch is None:
         return None
-    value = epoch.tcb.jyear if hasattr(epoch, "tcb") else getattr(epoch, "value", epoch)
+    value = julian_years(epoch) if hasattr(epoch, "tcb") else getattr(epoch, "value", epoch)
     array = plain_values(value, "epoch")
     if array.ndim == 0:
         return float(array)

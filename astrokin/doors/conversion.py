@@ -17,6 +17,7 @@ from astrokin.doors.kinds import Kind
 from astrokin.doors.names import Schema
 from astrokin.errors import InputError, some_rows
 from astrokin.stars import Stars
+from astrokin.times import julian_years
 from astrokin.units import KM_S, MAS, MAS_YR, PARAMETERS, plain_values
 
 Array = NDArray[np.float64]
@@ -108,7 +109,7 @@ class _Reader:
         if "epoch" not in self.meanings:
             return self.schema.epoch
         column = self.kind.numbers(self.table, self.schema.places["epoch"].column)
-        return plain_values(column.tcb.jyear if hasattr(column, "jd1") else column, "epoch")
+        return plain_values(julian_years(column) if hasattr(column, "jd1") else column, "epoch")
 
 
 def inverse(values: Array, name: str) -> Array:

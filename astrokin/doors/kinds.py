@@ -15,6 +15,7 @@ import numpy as np
 from astrokin.doors.arrow import ArrowKind
 from astrokin.doors.columns import Array, New, extra_of, now_missing, numbers_of
 from astrokin.errors import InputError
+from astrokin.times import time_of
 
 
 class Kind(Protocol):
@@ -96,7 +97,7 @@ class AstropyKind:
 
     def _made(self, old: Any, new: New) -> Any:
         if hasattr(old, "jd1"):
-            return _time_like(old, new.values)
+            return time_of(new.values, like=old)
         made = self._of_class(old, new)
         for key in ("format", "description", "meta"):
             setattr(made.info, key, getattr(old.info, key))
@@ -177,14 +178,6 @@ class PandasKind:
 
         wanted = pd.Float64Dtype() if not isinstance(dtype, pd.ArrowDtype) else "double[pyarrow]"
         return pd.Series(values, index=table.index).astype(wanted)
-
-
-def _time_like(old: Any, years: Array) -> Any:
-    from astropy.time import Time
-
-    new = getattr(Time(years, format="jyear", scale="tcb"), old.scale)
-    new.format = old.format
-    return new
 
 
 _KINDS: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (

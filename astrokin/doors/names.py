@@ -24,6 +24,7 @@ from astrokin.doors.dialects import (
     error_name,
 )
 from astrokin.errors import InputError, MissingColumnError, UnknownNameError, closest_first
+from astrokin.times import julian_years
 
 
 @dataclass(frozen=True)
@@ -191,12 +192,20 @@ def _look_up(
 def _need_position(found: Mapping[str, Any], units: Mapping[str, Any]) -> None:
     if {"ra", "dec"} <= found.keys() or {"l", "b"} <= found.keys():
         return
-    missing = "dec" if "ra" in found else "b" if "l" in found else "l" if "b" in found else "ra"
-    tried = list(dict.fromkeys(d.columns[missing] for d in DIALECTS if missing in d.columns))
+    missing = next((b for a, b in _OTHER.items() if _spelled(a) & units.keys() or a in found), "ra")
+    tried = sorted(_spelled(missing), key=lambda name: name != missing)
     raise MissingColumnError(
         f"The table has no column for {missing!r} (looked for {', '.join(tried)}). It has, closest first: "
         f"{_listed(missing, units)}. Say which one it is with names={{{missing!r}: '…'}}."
     )
+
+
+#: What goes missing where only the other coordinate is there.
+_OTHER = {"ra": "dec", "dec": "ra", "l": "b", "b": "l"}
+
+
+def _spelled(meaning: str) -> set[str]:
+    return {d.columns[meaning] for d in DIALECTS if meaning in d.columns}
 
 
 def _errors(found: dict[str, tuple[str, Dialect | None]], units: Mapping[str, Any]) -> None:
@@ -216,9 +225,9 @@ def _errors(found: dict[str, tuple[str, Dialect | None]], units: Mapping[str, An
 def _correlation_column(
     one: Dialect | None, other: Dialect | None, pair: tuple[str, str], units: Mapping[str, Any]
 ) -> str | None:
-    if one is None or one is not other:
+    spelled = "" if one is None else one.columns.get(corr_name(*pair), "")
+    if other is None or other.columns.get(corr_name(*pair)) != spelled:
         return None
-    spelled = one.columns.get(corr_name(*pair), "")
     return next((name for name in (spelled, spelled.replace(":", "_")) if name in units), None)
 
 
@@ -236,7 +245,7 @@ def _implied_epoch(found: Mapping[str, tuple[str, Dialect | None]], units: Mappi
         return None
     from astropy.time import Time
 
-    return float(Time(dialect.epoch, scale="tt").tcb.jyear)
+    return float(julian_years(Time(dialect.epoch, scale="tt")))
 
 
 def _place(

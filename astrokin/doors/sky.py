@@ -14,6 +14,7 @@ from astrokin.doors.conversion import inverse
 from astrokin.doors.frames import SAME, components_of, length_of, representation, spherical, turn_of, turned
 from astrokin.errors import DroppedWarning, InputError, some_rows
 from astrokin.stars import Stars
+from astrokin.times import time_of
 from astrokin.units import KM_S, MAS, MAS_YR
 
 Array = NDArray[np.float64]
@@ -162,18 +163,10 @@ def _assembled(given: Any, frame: Any, obstime: Any) -> Any:
 
 
 def _new_obstime(given: Any, stars: Stars) -> Any:
-    from astropy.time import Time
-
     if stars.raw.epoch is None:
         return None
-    new = Time(stars.raw.epoch, format="jyear", scale="tcb")
-    new = new if new.isscalar else new.reshape(given.shape)
-    old = getattr(given, "obstime", None)
-    if old is None:
-        return new
-    new = getattr(new, old.scale)
-    new.format = old.format
-    return new
+    new = time_of(stars.raw.epoch, like=getattr(given, "obstime", None))
+    return new if new.isscalar else new.reshape(given.shape)
 
 
 def _warn_covariance() -> None:

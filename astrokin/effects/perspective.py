@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 import astrokin as ak
 from astrokin import space_motion
 from astrokin.errors import InputError, some_rows
+from astrokin.times import julian_years
 
 Array = NDArray[np.float64]
 
@@ -157,7 +158,7 @@ class PerspectiveAcceleration(ak.Effect):
 
 
 def _years(epoch: Any) -> Any:
-    value = epoch.tcb.jyear if hasattr(epoch, "tcb") else getattr(epoch, "value", epoch)
+    value = julian_years(epoch) if hasattr(epoch, "tcb") else getattr(epoch, "value", epoch)
     return float(value) if np.ndim(value) == 0 else np.asarray(value, dtype=float)
 
 
