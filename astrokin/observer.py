@@ -1,0 +1,251 @@
+"""`Observer`: where and when the light is received."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+from numpy.typing import NDArray
+
+from astrokin.errors import InputError, closest_first
+from astrokin.parameters import Column, Parametrised, epoch_parameter, option, parameter
+from astrokin.units import KM_S
+
+#: The Sun-Earth point L2 lies this much farther from the Sun than the Earth.
+_L2 = 1.01
+_AIR = ("pressure", "temperature", "relative_humidity", "obswl")
+_NOWHERE: NDArray[np.float64] = np.zeros(3)
+
+
+def _at_least_zero(value: Any) -> Any:
+    return np.asarray(value) >= 0
+
+
+def _share(value: Any) -> Any:
+    return (np.asarray(value) >= 0) & (np.asarray(value) <= 1)
+
+
+@dataclass(frozen=True, repr=False)
+class Observer(Parametrised):
+    """Where and when the light is received, and the air there; the names are astropy's.
+
+    Parameters
+    ----------
+    obstime : `~astropy.time.Time`, float (Julian year TCB) or `ak.column`
+        When.
+    location : `~astropy.coordinates.EarthLocation`, "geocenter", "barycenter" or "gaia"
+        Where. "gaia" stands for the Sun-Earth point L2, at 1.01 times the heliocentric vector of the Earth: the
+        true orbit swings around it by a few 1e5 km (0.2 per cent of an astronomical unit) and 0.1 km/s or so,
+        which is good to a quarter of a per cent of the parallax and to some 0.1 arcsec of aberration. Where
+        that does not do, give `position` and `velocity`.
+    pressure, temperature, relative_humidity, obswl : `~astropy.units.Quantity`, optional
+        The air at the observer (0 hPa, which is no air at all, 0 deg_C, 0) and the wavelength (1 micron), with
+        astropy's defaults. `relative_humidity` is a number from 0 to 1 or per cent.
+    position, velocity : `~astropy.units.Quantity`, shape (3,), optional
+        An observer's own barycentric ICRS position and velocity instead of a `location`; both of them.
+    ephemeris : str
+        What astropy shall take the Earth and the Sun from: ``"builtin"`` (ERFA), or ``"de440s"`` and the like,
+        or a file of JPL's, which need the package jplephem.
+
+    Raises
+    ------
+    InputError
+        A wrong unit, an unknown location, humidity beyond 1, a position without velocity, or both a location
+        and a position.
+
+    Notes
+    -----
+    Nothing is downloaded: the Earth's rotation comes from the tables that astropy brings along.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> from astropy.coordinates import EarthLocation
+    >>> from astropy.time import Time
+    >>> import astrokin as ak
+    >>> ak.Observer(Time("2026-03-21"), EarthLocation.from_geodetic(-70.4, -24.6, 2635 * u.m), pressure=743 * u.hPa)
+    Observer(2026-03-21T00:00:00.000 utc, location=(-70.4 deg, -24.6 deg, 2635 m), pressure=743 hPa)
+    >>> position, velocity = ak.Observer(Time("2026-03-21")).barycentric()
+    >>> velocity.shape, velocity.unit
+    ((3,), Unit("km / s"))
+    """
+
+    obstime: Any = epoch_parameter(doc="when the light is received")
+    location: Any = option("geocenter", doc='an EarthLocation, "geocenter", "barycenter" or "gaia"')
+    pressure: Any = parameter(0 * u.hPa, doc="of the air", physical=_at_least_zero, domain="0 or more")
+    temperature: Any = parameter(0 * u.deg_C, doc="of the air")
+    relative_humidity: Any = parameter(
+        0 * u.one, doc="of the air, 0 to 1", physical=_share, domain="a number from 0 to 1"
+    )
+    obswl: Any = parameter(1 * u.micron, doc="wavelength", physical=lambda x: x > 0, domain="a positive wavelength")
+    position: Any = parameter(None, unit=u.au, shape=(3,), doc="barycentric, ICRS axes")
+    velocity: Any = parameter(None, unit=KM_S, shape=(3,), doc="barycentric, ICRS axes")
+    ephemeris: str = option("builtin", doc="what astropy takes the Earth and the Sun from")
+
+    def __post_init__(self) -> None:
+        for name in _AIR:
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, type(self).__dataclass_fields__[name].default)
+        object.__setattr__(self, "temperature", _celsius(self.temperature))
+        object.__setattr__(self, "relative_humidity", _number(self.relative_humidity))
+        super().__post_init__()
+        object.__setattr__(self, "location", _checked_location(self.location))
+        self._check_own_place()
+
+    def _check_own_place(self) -> None:
+        own = [k for k in ("position", "velocity") if getattr(self, k) is not None]
+        if len(own) == 1:
+            missing = "velocity" if own == ["position"] else "position"
+            raise InputError(f"Observer.{own[0]} is given without {missing}: give both.")
+        if own and self.location != "geocenter":
+            raise InputError("Observer: give location, or position and velocity, not both.")
+
+    def __repr__(self) -> str:
+        fields = type(self).__dataclass_fields__
+        changed = [k for k, _ in self.specs() if k != "obstime" and not _same(getattr(self, k), fields[k].default)]
+        return (
+            ", ".join([f"Observer({_shown(self.obstime)}", *(f"{k}={_shown(getattr(self, k))}" for k in changed)]) + ")"
+        )
+
+    def barycentric(self) -> tuple[u.Quantity, u.Quantity]:
+        """Position (au) and velocity (km/s) of the observer from the barycentre of the solar system, ICRS axes.
+
+        Returns
+        -------
+        position, velocity : `~astropy.units.Quantity`, shape (3,)
+
+        Raises
+        ------
+        InputError
+            Times, positions or velocities from columns: those are not evaluated here.
+
+        Warns
+        -----
+        astropy.utils.exceptions.AstropyWarning
+            A place on the Earth at a time that astropy's tables of the Earth's rotation do not reach.
+        """
+        if self.column_names:
+            raise InputError(
+                f"Observer.barycentric works for one time and place; {', '.join(self.column_names)} are columns."
+            )
+        if self.position is not None:
+            return self.position, self.velocity
+        if isinstance(self.location, str):
+            place, motion = _NAMED[self.location](_time(self.obstime), self.ephemeris)
+        else:
+            place, motion = _on_earth(_time(self.obstime), self.ephemeris, self.location)
+        return place << u.au, motion << KM_S
+
+
+def _celsius(value: Any) -> Any:
+    if isinstance(value, Column) or getattr(value, "unit", None) is None:
+        return value
+    try:
+        celsius = value.to(u.deg_C, u.temperature())
+    except u.UnitConversionError:
+        return value  # the check of units names it
+    if np.any(celsius.value < -273.15):
+        raise InputError(f"Observer.temperature is {value}, below absolute zero.")
+    return celsius
+
+
+def _number(value: Any) -> Any:
+    return value * u.one if isinstance(value, int | float | np.number) else value
+
+
+def _checked_location(value: Any) -> Any:
+    if isinstance(value, str):
+        if value in _NAMED:
+            return value
+        known = ", ".join(map(repr, closest_first(value, _NAMED)))
+        raise InputError(f"Observer.location is {value!r}; it can be an EarthLocation, {known}.")
+    from astropy.coordinates import EarthLocation
+
+    if not isinstance(value, EarthLocation) or value.shape != ():
+        raise InputError(
+            f"Observer.location is {value!r}; one EarthLocation, or one of {', '.join(_NAMED)}, is needed."
+        )
+    return EarthLocation.from_geocentric(
+        *(axis.to(u.m) for axis in value.geocentric)
+    )  # one unit: equal places are equal
+
+
+def _same(value: Any, default: Any) -> bool:
+    return type(value) is type(default) and bool(np.all(value == default))
+
+
+def _shown(value: Any) -> str:
+    if hasattr(value, "geodetic"):
+        lon, lat, height = value.geodetic
+        return f"({lon.to_value(u.deg):.7g} deg, {lat.to_value(u.deg):.7g} deg, {height.to_value(u.m):.6g} m)"
+    if hasattr(value, "jd1"):
+        return f"{value.isot} {value.scale}"
+    if not hasattr(value, "unit"):
+        return repr(value)
+    return f"{value:g}" if value.shape == () else str(value)
+
+
+# ---- places ----------------------------------------------------------------------------------------------
+
+Vectors = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+def _time(obstime: Any) -> Any:
+    from astropy.time import Time
+
+    return obstime if isinstance(obstime, Time) else Time(obstime, format="jyear", scale="tcb")
+
+
+def _body(name: str, time: Any, ephemeris: str) -> Vectors:
+    from astropy.coordinates import get_body_barycentric_posvel
+
+    place, motion = get_body_barycentric_posvel(name, time, ephemeris=ephemeris)
+    return place.xyz.to_value(u.au), motion.xyz.to_value(KM_S)
+
+
+def _geocenter(time: Any, ephemeris: str) -> Vectors:
+    return _body("earth", time, ephemeris)
+
+
+def _barycenter(time: Any, ephemeris: str) -> Vectors:
+    return _NOWHERE.copy(), _NOWHERE.copy()
+
+
+def _gaia(time: Any, ephemeris: str) -> Vectors:
+    earth, sun = (_body(name, time, ephemeris) for name in ("earth", "sun"))
+    place, motion = (s + _L2 * (e - s) for e, s in zip(earth, sun, strict=True))
+    return place, motion
+
+
+def _on_earth(time: Any, ephemeris: str, location: Any) -> Vectors:
+    place, motion = _body("earth", time, ephemeris)
+    with bundled_earth_orientation():
+        from_centre, rotation = location.get_gcrs_posvel(time)
+    return place + from_centre.xyz.to_value(u.au), motion + rotation.xyz.to_value(KM_S)
+
+
+_NAMED = {"geocenter": _geocenter, "barycenter": _barycenter, "gaia": _gaia}
+
+
+@contextmanager
+def bundled_earth_orientation() -> Iterator[None]:
+    """The Earth's rotation from the tables that come with astropy; without it astropy may go and download."""
+    from astropy.utils import iers
+
+    with (
+        iers.conf.set_temp("auto_download", False),
+        iers.earth_orientation_table.set(_earth_orientation()),
+    ):
+        yield
+
+
+@lru_cache(maxsize=1)
+def _earth_orientation() -> Any:
+    from astropy.utils import iers
+
+    return iers.IERS_A.open(iers.IERS_A_FILE)
