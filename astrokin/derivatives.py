@@ -1,8 +1,8 @@
 """Jacobians of maps between stars in local tangent axes: by complex step, or by central differences.
 
-The six parameters are (alpha*, dec, parallax, pmra, pmdec, radial velocity) in (mas, mas, mas, mas/yr, mas/yr,
-km/s). A small change of direction carries the proper motion along in parallel; so the derivatives stay finite
-at the poles, where the coordinate axes turn.
+The six parameters are (alpha*, dec, parallax, pmra, pmdec, radial velocity) in (mas, mas, mas, mas/yr,
+mas/yr, km/s). A small change of direction carries the proper motion along in parallel; so the derivatives stay
+finite at the poles, where the coordinate axes turn.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ def complex_step(function: Map, stars: Stars) -> Array:
     east, north = function(stars).raw.basis
     out = np.empty((len(stars), 6, 6))
     for j in range(6):
-        moved = function(displaced(stars, j, 1j * _TINY)).raw
+        with np.errstate(invalid="ignore", divide="ignore"):  # complex numpy warns of a NaN that goes in
+            moved = function(displaced(stars, j, 1j * _TINY)).raw
         for i, value in enumerate(_in_axes(moved.direction, moved.proper_motion, moved, east, north)):
             out[:, i, j] = np.imag(value) / _TINY
     return out
@@ -85,9 +86,9 @@ def differences(function: Map, stars: Stars) -> Array:
 def differences_and_errors(function: Map, stars: Stars) -> tuple[Array, Array]:
     """Jacobian (n, 6, 6) by central differences, and an estimate of the error of each of its elements.
 
-    No single step serves: the round-off of a direction (2e-8 mas) asks for large ones, the curvature in 1/parallax
-    for small ones. So each derivative is extrapolated (Ridders 1982) from a ladder of steps, and every element
-    of every row takes the rung where it is surest.
+    No single step serves: the round-off of a direction (2e-8 mas) asks for large ones, the curvature in
+    1/parallax for small ones. So each derivative is extrapolated (Ridders 1982) from a ladder of steps, and
+    every element of every row takes the rung where it is surest.
     """
     centre = function(stars)
     axes = centre.raw.basis

@@ -54,9 +54,7 @@ class Source:
     def blocked(self) -> bool:
         """Whether the user's environment variable names this plugin or its distribution."""
         names = {_normal(name) for name in os.environ.get(BLOCK_VARIABLE, "").split(",")}
-        return not self.builtin and not names.isdisjoint(
-            {_normal(self.entry_point), _normal(self.distribution)}
-        )
+        return not self.builtin and not names.isdisjoint({_normal(self.entry_point), _normal(self.distribution)})
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import difflib
 from collections.abc import Iterable
 
 
-
 class AstrokinError(Exception):
     """Base of every error that astrokin raises on purpose."""
 

@@ -113,7 +113,9 @@ def _correlations(fit: Fit, ax: Any) -> None:
     ax.set_title("correlation", fontsize="medium")
     ax.figure.colorbar(image, ax=ax, fraction=0.046)
     for i, j in np.argwhere(np.isfinite(matrix) & (p <= 14)):
-        ax.text(j, i, f"{matrix[i, j]:.2f}", ha="center", va="center", fontsize=max(5, 9 - p // 3), color=_ink(matrix[i, j]))
+        ax.text(
+            j, i, f"{matrix[i, j]:.2f}", ha="center", va="center", fontsize=max(5, 9 - p // 3), color=_ink(matrix[i, j])
+        )
 
 
 def _ink(correlation: float) -> str:
@@ -145,7 +147,9 @@ def profile_panel(fit: Fit, name: str, ax: Any, colour: str = RESULT) -> None:
     lines = np.atleast_2d(value.value), np.atleast_2d(error)
     for i, (y, dy) in enumerate(zip(*lines, strict=True)):
         legend = str(fit.groups[i]) if fit.groups is not None and len(lines[0]) > 1 else None
-        ax.errorbar(place, y, yerr=dy, xerr=half, fmt="o", capsize=2, label=legend, color=colour if legend is None else None)
+        ax.errorbar(
+            place, y, yerr=dy, xerr=half, fmt="o", capsize=2, label=legend, color=colour if legend is None else None
+        )
         if legend is not None:
             ax.legend(fontsize="small")
     ax.set_xlabel(label)

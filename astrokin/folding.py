@@ -200,9 +200,7 @@ def _check_rows(estimator: Estimator, tally: Tally) -> None:
 # ---- the result ------------------------------------------------------------------------------------------
 
 
-def _finished(
-    estimator: Estimator, selection: Selection, raw: Fit, tally: Tally, passes: int, data: Any
-) -> Fit:
+def _finished(estimator: Estimator, selection: Selection, raw: Fit, tally: Tally, passes: int, data: Any) -> Fit:
     replicates = estimator.bootstrap
     n_groups = selection.n_groups
     part = raw if not replicates else _bootstrapped(raw, n_groups, replicates)
@@ -243,7 +241,9 @@ def _bootstrapped(fit: Fit, n_groups: int, replicates: int) -> Fit:
     spread = stacked[1:] - stacked[1:].mean(axis=0)
     covariance = np.einsum("kgi,kgj->gij", spread, spread) / max(replicates - 1, 1)
     values = {k: v[:n_groups] for k, v in fit.results.items()}
-    return replace(fit, results=values, covariance=covariance, notes=(*fit.notes, f"errors from {replicates} bootstrap replicates"))
+    return replace(
+        fit, results=values, covariance=covariance, notes=(*fit.notes, f"errors from {replicates} bootstrap replicates")
+    )
 
 
 def group_index(rows: Any) -> NDArray[np.intp]:

@@ -66,7 +66,9 @@ def solar_motion() -> u.Quantity:
 def _velocity_of_sun(defaults: str) -> NDArray[np.float64]:
     from astropy.coordinates import ICRS, CartesianDifferential, CartesianRepresentation, Galactocentric
 
-    at_rest = CartesianRepresentation([[-1.0], [0.0], [0.0]] * u.kpc, differentials=CartesianDifferential([[0.0]] * 3 * KM_S))
+    at_rest = CartesianRepresentation(
+        [[-1.0], [0.0], [0.0]] * u.kpc, differentials=CartesianDifferential([[0.0]] * 3 * KM_S)
+    )
     seen = Galactocentric(at_rest).transform_to(ICRS())
     return -to_galactic(seen.velocity.d_xyz.to_value(KM_S))[:, 0]
 

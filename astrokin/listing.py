@@ -74,9 +74,7 @@ def _table(names: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
     from astropy.table import Table
 
     columns = list(zip(*rows, strict=True)) or [()] * len(names)
-    return Table(
-        [[str(cell) for cell in column] for column in columns], names=names, dtype=[str] * len(names)
-    )
+    return Table([[str(cell) for cell in column] for column in columns], names=names, dtype=[str] * len(names))
 
 
 def _stage_number(cls: type) -> int:

@@ -98,7 +98,9 @@ def _check_quantity(spec: Spec, value: Any, where: str) -> Any:
         raise InputError(f"{where} is {value!r}, which has no unit: give it in {spec.unit} or a unit that converts.")
     plain = raw_values(value, spec.unit, where)
     if plain.shape != spec.shape:
-        more = f" One value per row goes into a column: {where.rpartition('.')[2]}=ak.column(…)." if not spec.shape else ""
+        more = (
+            f" One value per row goes into a column: {where.rpartition('.')[2]}=ak.column(…)." if not spec.shape else ""
+        )
         raise InputError(f"{where} has shape {plain.shape}; {spec.shape or 'a scalar'} is needed.{more}")
     if not np.isfinite(plain).all():
         raise InputError(f"{where} is {value}: it must be finite.")
@@ -119,7 +121,9 @@ def _stacked(values: Any, where: str) -> Any:
 def _check_epoch(spec: Spec, value: Any, where: str) -> Any:
     if hasattr(value, "tcb") or (isinstance(value, int | float) and np.isfinite(value)):
         if np.shape(getattr(value, "jd1", value)) != ():
-            raise InputError(f"{where} holds {np.shape(value.jd1)} times; one per row goes into a column: ak.column(…).")
+            raise InputError(
+                f"{where} holds {np.shape(value.jd1)} times; one per row goes into a column: ak.column(…)."
+            )
         return value
     raise InputError(f"{where} is {value!r}: give an astropy Time, or a Julian year TCB as a plain number.")
 
@@ -218,7 +222,9 @@ def parameter(
     if unit is None and not is_quantity(default):
         raise InputError("parameter() needs a default with a unit, or unit=.")
     inside = u.Unit(unit) if unit is not None else default.unit
-    return _field(default, Spec("quantity", doc, inside, shape, (), per_row, optional or default is None, physical, domain))
+    return _field(
+        default, Spec("quantity", doc, inside, shape, (), per_row, optional or default is None, physical, domain)
+    )
 
 
 def epoch_parameter(default: Any = MISSING, *, doc: str = "", per_row: bool = True) -> Any:

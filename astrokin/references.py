@@ -58,5 +58,7 @@ def bibtex(keys: Iterable[str]) -> str:
 
 def _stub(key: str) -> str:
     name = " ".join(str(key).split())
-    where = f" See https://ui.adsabs.harvard.edu/abs/{name}" if len(name) == _BIBCODE_LENGTH and name[:4].isdigit() else ""
+    where = (
+        f" See https://ui.adsabs.harvard.edu/abs/{name}" if len(name) == _BIBCODE_LENGTH and name[:4].isdigit() else ""
+    )
     return f"% {name}: astrokin has no entry for this reference; please add it by hand.{where}"

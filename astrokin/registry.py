@@ -118,9 +118,7 @@ class Registry:
     def _load(self) -> None:
         with self._lock:
             if self._loading:
-                raise RuntimeError(
-                    "a plugin looked up a name while it was being loaded; import the class instead"
-                )
+                raise RuntimeError("a plugin looked up a name while it was being loaded; import the class instead")
             if self._plugins is not None:
                 return
             self._loading = True
@@ -133,11 +131,7 @@ class Registry:
 
     def _warn(self) -> None:
         """Warn last, when all is in place: a warning turned into an error must not undo the loading."""
-        faults = [
-            f"plugin {p.source} is left out: {p.error}"
-            for p in self.plugins
-            if p.error and not p.source.blocked
-        ]
+        faults = [f"plugin {p.source} is left out: {p.error}" for p in self.plugins if p.error and not p.source.blocked]
         for kind in (EFFECTS, ESTIMATORS):
             collisions = {n: e for n, e in self.entries(kind).items() if len(e) > 1}
             faults += [_collision(kind.noun, name, entries) for name, entries in collisions.items()]

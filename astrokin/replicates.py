@@ -36,7 +36,9 @@ def identity(rows: Any) -> Hash:
     if not isinstance(rows, Stars):
         return _combined([v for v in rows.columns.values() if isinstance(v, np.ndarray)], len(rows))
     raw = rows.raw
-    return _combined([raw.angle("ra"), raw.angle("dec"), raw.parallax, raw.angle("pmra"), raw.angle("pmdec")], len(rows))
+    return _combined(
+        [raw.angle("ra"), raw.angle("dec"), raw.parallax, raw.angle("pmra"), raw.angle("pmdec")], len(rows)
+    )
 
 
 def _combined(arrays: list[Any], n: int) -> Hash:

@@ -76,7 +76,12 @@ class Selection:
         with np.errstate(invalid="ignore"):
             if self.min_parallax_over_error is not None:
                 ratio = parallax / _parallax_error(stars)
-                tests.append((f"parallax_over_error below {self.min_parallax_over_error:g}", ~(ratio >= self.min_parallax_over_error)))
+                tests.append(
+                    (
+                        f"parallax_over_error below {self.min_parallax_over_error:g}",
+                        ~(ratio >= self.min_parallax_over_error),
+                    )
+                )
             if self.max_distance is not None:
                 tests.append((f"beyond {self.max_distance:g} kpc", ~(parallax * self.max_distance >= 1.0)))
             if self.min_distance is not None:

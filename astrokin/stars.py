@@ -80,15 +80,13 @@ class Raw:
     galactic = property(lambda self: self._stars._view("galactic"), doc="Unit vectors in Galactic axes (3, n).")
 
     @property
-    def galactic_triad(self) -> tuple[Array, Array, Array]:
-        """East, north and outward unit vectors in Galactic axes, (3, n) each; not remembered."""
+    def triad(self) -> tuple[Array, Array, Array]:
+        """East, north and outward unit vectors, (3, n) each, from the angles where they are known."""
         memo = self._stars._memo
         if "ra" in memo and "dec" in memo:
-            axes = angles.triad(memo["ra"], memo["dec"])
-        else:
-            axes = (*self.basis, self.direction)
-        east, north, outward = map(galaxy.to_galactic, axes)
-        return east, north, outward
+            return angles.triad(memo["ra"], memo["dec"])
+        east, north = self.basis
+        return east, north, self.direction
 
     def angle(self, name: str) -> Array:
         """The array behind a view: `ra`, `dec`, `l`, `b` in degrees, `pmra`, `pmdec`, `pm_l`, `pm_b` in mas/yr."""
@@ -346,7 +344,9 @@ class Stars:
 
     raw = property(Raw, doc="The plain arrays in the fixed units (`Raw`).")
     direction = property(lambda self: self._vector("direction"), doc="ICRS unit vectors, shape (3, n).")
-    proper_motion = property(lambda self: self._vector("proper_motion") << MAS_YR, doc="Tangent vectors, (3, n), mas/yr.")
+    proper_motion = property(
+        lambda self: self._vector("proper_motion") << MAS_YR, doc="Tangent vectors, (3, n), mas/yr."
+    )
     parallax = property(lambda self: self._fields["parallax"] << MAS, doc="Parallax, mas.")
     radial_velocity = property(lambda self: self._fields["radial_velocity"] << KM_S, doc="Radial velocity, km/s.")
     ra = property(lambda self: self._view("ra") << u.deg, doc="Right ascension (ICRS), deg.")
@@ -428,7 +428,11 @@ class Stars:
         pieces = [(p, slice(end - len(p), end)) for p, end in zip(parts, ends, strict=True)]
         joined = Stars.joined(parts)
         kept = {
-            store: {k: v for k, v in getattr(self, store).items() if all(_is_part(getattr(p, store).get(k), v, s) for p, s in pieces)}
+            store: {
+                k: v
+                for k, v in getattr(self, store).items()
+                if all(_is_part(getattr(p, store).get(k), v, s) for p, s in pieces)
+            }
             for store in ("_fields", "_memo", "_columns")
         }
         same_epoch = all(p._epoch is self._epoch or _is_part(p._epoch, self._epoch, s) for p, s in pieces)

@@ -100,7 +100,9 @@ class NormalEquations:
     meat: Array | None = None
 
     @classmethod
-    def of(cls, design: Array, residual: Array, weight: Array | None = None, rows: Any = None, meat: bool = False) -> Self:
+    def of(
+        cls, design: Array, residual: Array, weight: Array | None = None, rows: Any = None, meat: bool = False
+    ) -> Self:
         """From one scalar equation per row: `design` (p, n), `residual` (n,), inverse variances `weight` (n,).
 
         `rows` brings the driver's groups and weights.
@@ -213,7 +215,9 @@ class Moments:
         mean = mean + np.stack([np.bincount(index, w * v, n_groups) for v in x], axis=1) / safe[:, None]
         x = values - mean[index].T
         sums = _central_sums(x, w, group, n_groups, order)
-        return cls(total, np.bincount(index, w * w, n_groups), np.bincount(index[w > 0], minlength=n_groups), mean, *sums)
+        return cls(
+            total, np.bincount(index, w * w, n_groups), np.bincount(index[w > 0], minlength=n_groups), mean, *sums
+        )
 
     def merge(self, other: Self) -> Self:
         """The summary of both blocks."""
@@ -292,7 +296,9 @@ def _symmetrised(rule: str, *operands: Array) -> Array:
         arranged = tuple(sorted("".join(sorted(swap[c] for c in p[1:])) + f"|{len(p)}" for p in parts))
         if arranged not in seen:
             seen.add(arranged)
-            total = total + np.einsum(",".join("g" + "".join(swap[c] for c in p[1:]) for p in parts) + "->" + output, *operands)
+            total = total + np.einsum(
+                ",".join("g" + "".join(swap[c] for c in p[1:]) for p in parts) + "->" + output, *operands
+            )
     return np.asarray(total)
 
 
@@ -342,7 +348,9 @@ class Histogram:
         """The summary of both blocks."""
         if not np.array_equal(self.edges, other.edges):
             raise InputError("Histograms merge only when their edges are the same.")
-        return type(self)(self.edges, self.total + other.total, self.total2 + other.total2, self.outside + other.outside)
+        return type(self)(
+            self.edges, self.total + other.total, self.total2 + other.total2, self.outside + other.outside
+        )
 
 
 def bin_of(values: Array, edges: Array) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:

@@ -219,15 +219,11 @@ def _gaia_columns(stars: Stars) -> dict[str, Any]:
     for name, unit in zip(PARAMETERS, PARAMETER_UNITS, strict=True):
         value = getattr(raw, name) if name in ("parallax", "radial_velocity") else raw.angle(name)
         out[name] = value.copy() << MEANINGS[name]
-        error = (
-            None if raw.covariance is None or not raw.covariance.knows(name) else raw.covariance.error(name)
-        )
+        error = None if raw.covariance is None or not raw.covariance.knows(name) else raw.covariance.error(name)
         if error is not None and not (len(error) and np.isnan(error).all()):
             out[error_name(name)] = error.copy() << unit
     if raw.covariance is not None:
-        out.update(
-            {k: v for k, v in correlations(raw.covariance).items() if not (len(v) and np.isnan(v).all())}
-        )
+        out.update({k: v for k, v in correlations(raw.covariance).items() if not (len(v) and np.isnan(v).all())})
     return out
 
 
@@ -236,15 +232,11 @@ def _storable(column: Any) -> Any:
     if getattr(getattr(column, "dtype", None), "kind", "") != "O":
         return column
     missing = np.array([value is None or value != value for value in column], dtype=bool)
-    whole = np.array(
-        ["" if gap else str(value) for value, gap in zip(column, missing, strict=True)], dtype=str
-    )
+    whole = np.array(["" if gap else str(value) for value, gap in zip(column, missing, strict=True)], dtype=str)
     return np.ma.MaskedArray(whole, missing) if missing.any() else whole
 
 
-def read_stars(
-    path: Any, names: Mapping[str, str] | None = None, columns: Sequence[str] | None = None
-) -> Stars:
+def read_stars(path: Any, names: Mapping[str, str] | None = None, columns: Sequence[str] | None = None) -> Stars:
     """Read stars from a file: Parquet, FITS, ECSV, VOTable or CSV, also compressed by gzip.
 
     Parameters

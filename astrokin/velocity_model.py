@@ -7,8 +7,9 @@ local axes of the star (east p, north q, outward g) the residuals are
     e = (A mu_alpha*, A mu_delta, parallax v_r) - (p, q, g) . m,     m = T g - parallax v_sun,
 
 in mas km/s, that is km/s/kpc, with the covariance S = parallax^2 (p, q, g)^T Sigma (p, q, g) + that of the
-measurement. A component that was not measured has infinite variance. Back in Galactic axes the weights are
-W = (p, q, g) S^-1 (p, q, g)^T.
+measurement. A component that was not measured has infinite variance. The weights of the whole vector are
+W = (p, q, g) S^-1 (p, q, g)^T. All vectors and matrices of a row stand in ICRS axes, in which p has no third
+component and the angles give the axes directly; what is summed is turned into Galactic axes once, at the end.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from astrokin.angles import dot
 from astrokin.units import A
 
 Array = NDArray[np.float64]
@@ -40,8 +40,8 @@ class Sample:
 
     Attributes
     ----------
-    axes : tuple of ndarray, shape (3, n) each
-        East, north and outward unit vectors in Galactic axes.
+    axes : tuple of ndarray, shapes (2, n), (3, n), (3, n)
+        East, north and outward unit vectors in ICRS axes; the third component of the first is zero.
     parallax : ndarray, shape (n,)
     measured : tuple of (ndarray or None)
         A mu_alpha*, A mu_delta, parallax v_r; None where a component is not used.
@@ -81,7 +81,8 @@ def sample(stars: Any, use: tuple[str, ...]) -> Sample:
         velocity, has = _radial(raw)
     tangential = (A * raw.angle("pmra"), A * raw.angle("pmdec")) if "pm" in use else (None, None)
     radial = None if velocity is None else raw.parallax * velocity
-    return Sample(raw.galactic_triad, raw.parallax, (*tangential, radial), velocity, has, _errors(raw, use))
+    east, north, outward = raw.triad
+    return Sample((east[:2], north, outward), raw.parallax, (*tangential, radial), velocity, has, _errors(raw, use))
 
 
 def _radial(raw: Any) -> tuple[Array, NDArray[np.bool_] | None]:
@@ -110,17 +111,17 @@ def _zero_for_nan(values: Array) -> Array:
 
 
 def residual(data: Sample, motion: Array) -> list[Array | None]:
-    """Local residuals about the model m = T g - parallax v_sun, `motion` of shape (3, n)."""
+    """Local residuals about the model m = T g - parallax v_sun, `motion` in ICRS axes, shape (3, n)."""
     out: list[Array | None] = [None, None, None]
     for k in data.used:
-        out[k] = data.measured[k] - dot(data.axes[k], motion)  # type: ignore[operator]
+        out[k] = data.measured[k] - along(data.axes[k], motion)  # type: ignore[operator]
     return out
 
 
 def variance(data: Sample, sigma: Array, v_sun: Array) -> dict[tuple[int, int], Array]:
     """Elements of the local covariance S, by pairs of components: dispersion, measurement and parallax errors.
 
-    `sigma` is the dispersion tensor (3, 3), or (3, 3, n) by row; `v_sun` is (3,) or (3, n).
+    `sigma` is the dispersion tensor (3, 3), or (3, 3, n) by row; `v_sun` is (3,) or (3, n); both in ICRS axes.
     """
     square = data.parallax * data.parallax
     out = _isotropic(sigma, square, data) if _is_round(sigma) else _ellipsoidal(sigma, square, data)
@@ -139,11 +140,20 @@ def _isotropic(sigma: Array, square: Array, data: Sample) -> dict[tuple[int, int
 
 def _ellipsoidal(sigma: Array, square: Array, data: Sample) -> dict[tuple[int, int], Array]:
     turned = {k: _times(sigma, data.axes[k]) for k in data.used}
-    return {(a, b): dot(data.axes[a], turned[b]) * square for a in data.used for b in data.used if a <= b}
+    return {(a, b): along(data.axes[a], turned[b]) * square for a in data.used for b in data.used if a <= b}
 
 
 def _times(matrix: Array, vector: Array) -> Array:
+    matrix = matrix[:, : len(vector)]
     return matrix @ vector if matrix.ndim == 2 else np.einsum("ijn,jn->in", matrix, vector)
+
+
+def along(axis: Array, vector: Array) -> Array:
+    """Component of vectors (3, n) along an axis (3, n), or (2, n) where its third component is zero."""
+    out = axis[0] * vector[0]
+    for i in range(1, len(axis)):
+        out += axis[i] * vector[i]
+    return out
 
 
 def _add_errors(out: dict[tuple[int, int], Array], data: Sample, v_sun: Array) -> None:
@@ -160,7 +170,10 @@ def _add_errors(out: dict[tuple[int, int], Array], data: Sample, v_sun: Array) -
 def _add_parallax_errors(out: dict[tuple[int, int], Array], data: Sample, v_sun: Array, scale: dict[int, Any]) -> None:
     """A parallax that is off by d moves the residuals by d (v_sun, plus v_r outward)."""
     variance = data.errors[3, 3]
-    pull = {k: v_sun @ data.axes[k] if v_sun.ndim == 1 else dot(v_sun, data.axes[k]) for k in data.used}
+    pull = {
+        k: v_sun[: len(data.axes[k])] @ data.axes[k] if v_sun.ndim == 1 else along(data.axes[k], v_sun)
+        for k in data.used
+    }
     if 2 in pull:
         pull[2] = pull[2] + data.radial_velocity
     cross = {k: scale[k] * data.errors[k, 3] for k in data.used if (k, 3) in data.errors}
@@ -197,37 +210,49 @@ def _seen(weight: Array, data: Sample) -> Array:
     return weight if data.has_radial is None else np.where(data.has_radial, weight, 0.0)
 
 
-def in_galactic_axes(w: dict[tuple[int, int], Array], data: Sample) -> Array:
-    """Weights W (6, n) in Galactic axes."""
+def matrices(w: dict[tuple[int, int], Array], data: Sample) -> Array:
+    """Weights W in ICRS axes, as their six elements (6, n)."""
     out = np.empty((6, len(data.parallax)))
     columns = {a: _column(w, a, data.axes, data) for a in data.used}
-    first, *others = data.used
     for row, (i, j) in zip(out, PAIRS, strict=True):
-        np.multiply(data.axes[first][i], columns[first][j], out=row)
-        for a in others:
-            row += data.axes[a][i] * columns[a][j]
+        terms = [(data.axes[a][i], columns[a][j]) for a in data.used if i < len(data.axes[a]) and j < len(columns[a])]
+        first, *others = terms
+        np.multiply(*first, out=row)
+        for one, other in others:
+            row += one * other
     return out
 
 
 def pulls(w: dict[tuple[int, int], Array], e: list[Array | None], data: Sample) -> tuple[Array, Array]:
-    """W e in Galactic axes (3, n), and the misfit e . W e of each row."""
+    """W e in ICRS axes (3, n), and the misfit e . W e of each row."""
     local = {a: _column(w, a, e, data) for a in data.used}
-    first, *others = data.used
-    out, misfit = local[first] * data.axes[first], local[first] * e[first]
+    misfit = sum(local[a] * e[a] for a in data.used)
+    whole, *others = sorted(data.used, reverse=True)
+    out = local[whole] * data.axes[whole]
     for a in others:
-        out += local[a] * data.axes[a]
-        misfit += local[a] * e[a]
+        for row, axis in zip(out, data.axes[a], strict=False):
+            row += local[a] * axis
     return out, misfit
 
 
 def _column(w: dict[tuple[int, int], Array], a: int, values: Any, data: Sample) -> Array:
     """Sum over b of w[a, b] values[b], elements that are zero left out."""
+    others = [(b, w.get((min(a, b), max(a, b)))) for b in data.used if b != a]
     out = w[a, a] * values[a]
-    for b in data.used:
-        element = w.get((a, b) if a < b else (b, a)) if a != b else None
+    for b, element in others:
         if element is not None:
-            out += element * values[b]
+            out = _added(out, element * values[b])
     return out
+
+
+def _added(one: Array, other: Array) -> Array:
+    """Sum of two vectors of which one may lack its third component."""
+    if len(one) == len(other):
+        one += other
+        return one
+    long, short = (one, other) if len(one) > len(other) else (other, one)
+    long[: len(short)] += short
+    return long
 
 
 def outer(v: Array) -> Array:
@@ -235,6 +260,16 @@ def outer(v: Array) -> Array:
     out = np.empty((6, v.shape[1]))
     for row, (i, j) in zip(out, PAIRS, strict=True):
         np.multiply(v[i], v[j], out=row)
+    return out
+
+
+def turning(rotation: Array) -> Array:
+    """The matrix (6, 6) that turns the six elements of a symmetric matrix as `rotation` turns vectors."""
+    out = np.zeros((6, 6))
+    for p, (a, b) in enumerate(PAIRS):
+        for i in range(3):
+            for j in range(3):
+                out[p, PLACE[i, j]] += rotation[a, i] * rotation[b, j]
     return out
 
 

@@ -230,5 +230,3 @@ def _offsets(start: Array, end: Array) -> tuple[Array, Array]:
         scale = np.where(size > 0.0, 2.0 * np.arcsin(np.minimum(0.5 * length, 1.0)) / size, 1.0)
     east, north = components(along, start)
     return east * scale / MAS_IN_RAD, north * scale / MAS_IN_RAD
-
-

@@ -24,11 +24,7 @@ class ArrowKind:
         import pyarrow as pa
 
         column = table.column(name)
-        if not (
-            pa.types.is_integer(column.type)
-            or pa.types.is_floating(column.type)
-            or pa.types.is_null(column.type)
-        ):
+        if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_null(column.type)):
             raise InputError(f"The column {name!r} holds {column.type}, which are no numbers.")
         if column.null_count and column.type != pa.float64():
             column = column.cast(pa.float64(), safe=False)
@@ -50,11 +46,7 @@ class ArrowKind:
             place = out.schema.get_field_index(name)
             field, array = _arrow_column(table, name, column)
             out = out.append_column(field, array) if place < 0 else out.set_column(place, field, array)
-        return (
-            out.replace_schema_metadata({**(out.schema.metadata or {}), **written_notes(notes)})
-            if notes
-            else out
-        )
+        return out.replace_schema_metadata({**(out.schema.metadata or {}), **written_notes(notes)}) if notes else out
 
 
 def _arrow_numpy(column: Any) -> NDArray:
@@ -89,9 +81,7 @@ def _arrow_column(table: Any, name: str, new: New) -> tuple[Any, Any]:
     import pyarrow as pa
 
     if name not in table.schema.names:
-        unit = (
-            None if new.unit in (None, u.dimensionless_unscaled) else {b"unit": new.unit.to_string().encode()}
-        )
+        unit = None if new.unit in (None, u.dimensionless_unscaled) else {b"unit": new.unit.to_string().encode()}
         return pa.field(name, pa.float64(), metadata=unit), pa.array(new.values, from_pandas=True)
     field = table.schema.field(name).with_type(pa.float64())
     if not field.nullable:
@@ -99,9 +89,7 @@ def _arrow_column(table: Any, name: str, new: New) -> tuple[Any, Any]:
     bad = np.isnan(new.values)
     if bad.any():
         old = table.column(name)
-        bad = now_missing(
-            np.ma.MaskedArray(ArrowKind().numbers(table, name), _arrow_numpy(old.is_null())), new.values
-        )
+        bad = now_missing(np.ma.MaskedArray(ArrowKind().numbers(table, name), _arrow_numpy(old.is_null())), new.values)
     return field, pa.array(new.values, mask=bad if bad.any() else None)
 
 
@@ -122,9 +110,7 @@ def _arrow_field(name: str, column: Any) -> tuple[Any, Any]:
     import pyarrow as pa
 
     if not isinstance(column, np.ndarray):
-        raise InputError(
-            f"The column {name!r} is a {type(column).__name__}, which Parquet cannot hold: use ECSV."
-        )
+        raise InputError(f"The column {name!r} is a {type(column).__name__}, which Parquet cannot hold: use ECSV.")
     unit = getattr(column, "unit", None)
     values = np.asarray(getattr(column, "value", column))
     mask = np.ma.getmaskarray(column) if np.ma.isMaskedArray(column) else None

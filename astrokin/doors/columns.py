@@ -42,9 +42,7 @@ def numbers_of(column: Any) -> Any:
     if hasattr(column, "jd1"):
         return column
     if hasattr(column, "unmasked"):
-        column = np.ma.MaskedArray(
-            np.asarray(getattr(column.unmasked, "value", column.unmasked)), column.mask
-        )
+        column = np.ma.MaskedArray(np.asarray(getattr(column.unmasked, "value", column.unmasked)), column.mask)
     if np.ma.isMaskedArray(column):
         values, mask = np.asarray(np.ma.getdata(column)), np.ma.getmaskarray(column)
         values = values.astype(np.float64) if values.dtype.kind in "iub" else values

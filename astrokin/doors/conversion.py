@@ -195,9 +195,7 @@ def _parameters_of(meaning: str) -> tuple[str, ...]:
 
 def _checked_changes(changed: frozenset[str]) -> frozenset[str]:
     if not changed <= CHANGES:
-        raise InputError(
-            f"changed has {sorted(changed - CHANGES)}; it can have {', '.join(sorted(CHANGES))}."
-        )
+        raise InputError(f"changed has {sorted(changed - CHANGES)}; it can have {', '.join(sorted(CHANGES))}.")
     return changed
 
 

@@ -119,9 +119,7 @@ def resolve(units: Mapping[str, u.UnitBase | None], names: Mapping[str, str] | N
     """
     own = _checked_names(names or {}, units)
     order = _by_position(own, units)
-    found: dict[str, tuple[str, Dialect | None]] = {
-        m: (column, None) for m, column in own.items() if m in MEANINGS
-    }
+    found: dict[str, tuple[str, Dialect | None]] = {m: (column, None) for m, column in own.items() if m in MEANINGS}
     for family in _families(own):
         _look_up(family, order, units, found)
     _need_position(found, units)
@@ -248,9 +246,7 @@ def _implied_epoch(found: Mapping[str, tuple[str, Dialect | None]], units: Mappi
     return float(julian_years(Time(dialect.epoch, scale="tt")))
 
 
-def _place(
-    meaning: str, column: str, dialect: Dialect | None, units: Mapping[str, u.UnitBase | None]
-) -> Place:
+def _place(meaning: str, column: str, dialect: Dialect | None, units: Mapping[str, u.UnitBase | None]) -> Place:
     unit, fixed = units[column], MEANINGS[meaning]
     assumed = (dialect.units if dialect else {}).get(meaning) or ASSUMED.get(meaning, fixed)
     if meaning == "epoch" and isinstance(unit, u.UnrecognizedUnit):
@@ -258,13 +254,9 @@ def _place(
     try:
         factor = float((assumed if unit is None else unit).to(fixed))
     except (u.UnitsError, TypeError, ValueError):
-        raise InputError(
-            f"The column {column!r} ({meaning}) is in {unit}, no unit of the kind of {fixed}."
-        ) from None
+        raise InputError(f"The column {column!r} ({meaning}) is in {unit}, no unit of the kind of {fixed}.") from None
     if meaning == "epoch" and factor != 1.0:
-        raise InputError(
-            f"The column {column!r} (epoch) is in {unit}; epochs are Julian years, such as 2016.0."
-        )
+        raise InputError(f"The column {column!r} (epoch) is in {unit}; epochs are Julian years, such as 2016.0.")
     return Place(column, unit, factor)
 
 
@@ -277,6 +269,4 @@ def _extras(places: Mapping[str, Place], own: Mapping[str, str], units: Mapping[
 
 def _listed(name: str, known: Any, limit: int = 12) -> str:
     names = closest_first(name, map(str, known))
-    return (", ".join(names[:limit]) or "nothing") + (
-        f" and {len(names) - limit} more" if len(names) > limit else ""
-    )
+    return (", ".join(names[:limit]) or "nothing") + (f" and {len(names) - limit} more" if len(names) > limit else "")

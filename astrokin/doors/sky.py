@@ -182,9 +182,7 @@ def _icrs(stars: Stars) -> Any:
     from astropy.coordinates import ICRS, SkyCoord
 
     raw = stars.raw
-    values = dict(
-        zip(("lon", "lat", "pm_lon", "pm_lat"), map(raw.angle, ("ra", "dec", "pmra", "pmdec")), strict=True)
-    )
+    values = dict(zip(("lon", "lat", "pm_lon", "pm_lat"), map(raw.angle, ("ra", "dec", "pmra", "pmdec")), strict=True))
     values.update(distance=distances(stars), radial_velocity=raw.radial_velocity)
     told = {k: k in ("lon", "lat") or bool(np.isfinite(v).any()) for k, v in values.items()}
     parts = {k: values[k] << unit if told[k] else None for k, unit in _FIXED.items()}

@@ -180,5 +180,3 @@ def _start(stars: Any, supposed: Any) -> Any:
             f"({some_rows(apart) if np.ndim(own) else 'all rows'})."
         )
     return own
-
-

@@ -30,9 +30,7 @@ class Source(Protocol):
 S = TypeVar("S", bound=Mergeable)
 
 
-def fold(
-    function: Callable[[Any], S], source: Source, size: int = BLOCK, progress: bool = False, label: str = ""
-) -> S:
+def fold(function: Callable[[Any], S], source: Source, size: int = BLOCK, progress: bool = False, label: str = "") -> S:
     """Collect every block of a source and merge what comes of them.
 
     Parameters

@@ -193,9 +193,7 @@ class _Map:
         import pyarrow as pa
 
         table = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
-        door = TableDoor(
-            table, _KIND, self.schema, stars_from(_KIND, table, self.schema, columns=self.columns)
-        )
+        door = TableDoor(table, _KIND, self.schema, stars_from(_KIND, table, self.schema, columns=self.columns))
         stars, changed = self.function(door.stars)
         self._settle(added_names(stars, self.schema, changed))
         add_notes(self.notes, notes_of(stars))
@@ -244,9 +242,7 @@ def _write(tables: Iterator[Any], path: Path, codec: str, notes: dict[str, dict[
     from pyarrow import parquet
 
     first = next(tables)
-    texts = [
-        f.name for f in first.schema if not (pa.types.is_floating(f.type) or pa.types.is_integer(f.type))
-    ]
+    texts = [f.name for f in first.schema if not (pa.types.is_floating(f.type) or pa.types.is_integer(f.type))]
     with parquet.ParquetWriter(path, first.schema, compression=codec, use_dictionary=texts) as writer:
         for group in _groups(first, tables):
             writer.write_table(pa.concat_tables(group), row_group_size=GROUP)

@@ -102,7 +102,9 @@ class OortConstants(ak.Estimator):
     def __post_init__(self) -> None:
         use = (self.use,) if isinstance(self.use, str) else tuple(self.use)
         if not use or not set(use) <= {"pm", "rv"}:
-            raise ak.errors.InputError(f"OortConstants.use is {self.use!r}; it can be ('pm', 'rv'), ('pm',) or ('rv',).")
+            raise ak.errors.InputError(
+                f"OortConstants.use is {self.use!r}; it can be ('pm', 'rv'), ('pm',) or ('rv',)."
+            )
         object.__setattr__(self, "use", tuple(k for k in ("pm", "rv") if k in use))
         super().__post_init__()
 
@@ -253,6 +255,14 @@ class _State:
                 out[:, i, j] += sign * self.values[:, k]
         return out
 
+    @property
+    def in_icrs(self) -> tuple[Array, Array]:
+        """The field and the dispersion tensors with ICRS axes in the place of the Galactic ones."""
+        rotation = galaxy.icrs_to_galactic()
+        turned = rotation.T @ self.tensor @ rotation
+        round_ = np.ptp(np.einsum("gii->gi", self.tensor), axis=1) == 0.0
+        return rotation.T @ self.field, np.where(round_[:, None, None], self.tensor, turned)
+
     def moved(self, step: Array, shape: Array) -> _State:
         values = self.values + step
         tensor, positive = _positive(velocity_model.symmetric(values[:, 7:] @ shape.T))
@@ -288,13 +298,14 @@ class _Terms:
         self.rows, self.shape = rows, estimator._shape
         self.data = data = velocity_model.sample(rows, estimator.use)
         self.parallax = data.parallax
-        outward = data.axes[2]
-        self.regressor = np.stack([outward[0], outward[1], -data.parallax])
-        field, tensor = self._by_row(state.field), self._by_row(state.tensor)
+        self.regressor = np.empty((3, len(rows)))
+        np.matmul(galaxy.icrs_to_galactic()[:2], data.axes[2], out=self.regressor[:2])
+        np.negative(data.parallax, out=self.regressor[2])
+        field, tensor = (self._by_row(m) for m in state.in_icrs)
         motion = field @ self.regressor if field.ndim == 2 else np.einsum("ijn,jn->in", field, self.regressor)
         local = velocity_model.inverse(velocity_model.variance(data, tensor, field[:, 2]), data)
         self.pull, self.misfit = velocity_model.pulls(local, velocity_model.residual(data, motion), data)
-        self.weight = velocity_model.in_galactic_axes(local, data)
+        self.weight = velocity_model.matrices(local, data)
         self.components = data.components
 
     def _by_row(self, matrices: Array) -> Array:
@@ -335,7 +346,9 @@ class _Terms:
 
     def _meat(self, spread: Array, pull: Array) -> Array:
         """Sums of the products of the rows' own scores, (G, 7 + q, 7 + q)."""
-        e, r = self.pull, self.regressor
+        rotation = galaxy.icrs_to_galactic()
+        e, r = rotation @ self.pull, self.regressor
+        pull, spread = rotation @ pull, velocity_model.turning(rotation) @ spread
         xy, yx, xx, yy = e[0] * r[1], e[1] * r[0], e[0] * r[0], e[1] * r[1]
         field = [xy + yx, yx - xy, xx - yy, xx + yy, e[0] * r[2], e[1] * r[2], e[2] * r[2]]
         scatter = velocity_model.outer(pull)
@@ -371,7 +384,7 @@ _SIZE_MAP = np.abs(np.einsum("ppij->pij", _FIELD_MAP))
 
 @dataclass(frozen=True)
 class _Sums:
-    """What a pass collects, group axis first; all but `tally` are linear in the sums over rows.
+    """What a pass collects, group axis first: sums over rows, vectors and matrices in ICRS axes.
 
     Attributes
     ----------
@@ -403,24 +416,31 @@ class _Sums:
 
     def normal_equations(self, shape: Array) -> ak.NormalEquations:
         """Score and expected information of A, B, C, K, U, V, W and the dispersion parameters."""
+        rotation = galaxy.icrs_to_galactic()
+        turning = velocity_model.turning(rotation)
+        weight, spread = turning @ self.weight, turning @ self.spread @ turning.T
         # parallax^2 is the square of the last regressor: sums of parallax^2 W stand among the weights.
-        scatter = self.scatter[:, *_ROWS] - self.weight[:, :, 5]
+        scatter = (rotation @ self.scatter @ rotation.T)[:, *_ROWS] - weight[:, :, 5]
         return ak.NormalEquations(
-            matrix=self._information(shape),
-            vector=np.concatenate([_combined(self.field), 0.5 * scatter * velocity_model.TWICE @ shape], axis=1),
+            matrix=_information(weight, spread, shape),
+            vector=np.concatenate(
+                [_combined(rotation @ self.field), 0.5 * scatter * velocity_model.TWICE @ shape], axis=1
+            ),
             misfit=self.tally[:, 1],
             count=self.tally[:, 0],
             meat=self.meat,
         )
 
-    def _information(self, shape: Array) -> Array:
-        q = shape.shape[1]
-        out = np.zeros((len(self.weight), 7 + q, 7 + q))
-        out[:, :7, :7] = np.tensordot(self.weight, _FIELD_MAP, ([1, 2], [2, 3]))
-        size = np.tensordot(np.abs(self.weight), _SIZE_MAP, ([1, 2], [1, 2]))
-        for p in range(7):
-            # The information is but the round-off of terms that cancel: the parameter is not determined.
-            noise = out[:, p, p] <= 1e-11 * size[:, p]
-            out[noise, p, :] = out[noise, :, p] = 0.0
-        out[:, 7:, 7:] = shape.T @ velocity_model.dispersion_information(self.spread) @ shape
-        return out
+
+def _information(weight: Array, spread: Array, shape: Array) -> Array:
+    """Expected information of all parameters from sums in Galactic axes, (G, 7 + q, 7 + q)."""
+    q = shape.shape[1]
+    out = np.zeros((len(weight), 7 + q, 7 + q))
+    out[:, :7, :7] = np.tensordot(weight, _FIELD_MAP, ([1, 2], [2, 3]))
+    size = np.tensordot(np.abs(weight), _SIZE_MAP, ([1, 2], [1, 2]))
+    for p in range(7):
+        # The information is but the round-off of terms that cancel: the parameter is not determined.
+        noise = out[:, p, p] <= 1e-11 * size[:, p]
+        out[noise, p, :] = out[noise, :, p] = 0.0
+    out[:, 7:, 7:] = shape.T @ velocity_model.dispersion_information(spread) @ shape
+    return out
