@@ -38,7 +38,7 @@ _SHAPES = {
     "full": (_TENSOR, np.eye(6)),
 }
 _START = 30.0**2  # (km/s)^2, a disc star's dispersion: only where the iteration begins
-_TOLERANCE = 1e-4  # of a standard error
+_TOLERANCE = 1e-3  # of a standard error
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class OortConstants(ak.Estimator):
 
     name = "oort-constants"
     references = ("1927BAN.....3..275O", "2003ApJ...599..275O", "source-000", "source-001")
-    max_passes = 30
+    max_passes = 60
 
     use: Any = ak.option(("pm", "rv"), doc="which motions: ('pm', 'rv'), ('pm',) or ('rv',)")
     dispersion: str = ak.option("isotropic", allowed=tuple(_SHAPES), doc="shape of the velocity ellipsoid")
@@ -135,8 +135,9 @@ class OortConstants(ak.Estimator):
         if first:
             step[:, 7:] = _first_dispersion(summary, normal, step, state.dispersion) - state.dispersion
         error = np.sqrt(np.maximum(np.einsum("gii->gi", normal.inverse), 1e-300))
-        converged = not first and bool(np.all(np.abs(step) < _TOLERANCE * error))
-        state = state.moved(step, self._shape)
+        moved = state.moved(step, self._shape)
+        converged = not first and bool(np.all(np.abs(moved.values - state.values) < _TOLERANCE * error))
+        state = moved
         if params is not None and params.final:
             return self._fit(normal, state, converged or params.state.settled)
         return ak.Fit(self._named(state), state=state.with_settled(converged), converged=converged)
@@ -224,7 +225,7 @@ class OortConstants(ak.Estimator):
     def examples(cls) -> Any:
         yield cls()
         yield cls(use=("pm",), dispersion="full")
-        yield cls(use=("rv",), dispersion="diagonal")
+        yield cls(use=("rv",))
 
 
 @dataclass(frozen=True)
@@ -266,6 +267,10 @@ class _State:
     def moved(self, step: Array, shape: Array) -> _State:
         values = self.values + step
         tensor, positive = _positive(velocity_model.symmetric(values[:, 7:] @ shape.T))
+        if not positive:
+            # Back into the domain, so that a limit is reached and not run away from.
+            six = tensor[:, *_ROWS]
+            values[:, 7:] = np.linalg.lstsq(shape, six.T, rcond=None)[0].T
         return _State(values, tensor, positive)
 
     def with_settled(self, settled: bool) -> _State:
