@@ -25,6 +25,10 @@ class _ReadableKeyError(AstrokinError, KeyError):
         return str(self.args[0]) if self.args else ""
 
 
+class ArgumentError(AstrokinError, TypeError):
+    """A keyword that a class does not take, or one that it cannot do without."""
+
+
 class UnknownNameError(_ReadableKeyError):
     """A name that nothing answers to."""
 

@@ -24,7 +24,7 @@ from astrokin.discovery import (
     installed_sources,
     read,
 )
-from astrokin.errors import AmbiguousNameError, PluginWarning, UnknownNameError, closest_first
+from astrokin.errors import AmbiguousNameError, ArgumentError, PluginWarning, UnknownNameError, closest_first
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -156,10 +156,10 @@ def _check_keywords(cls: type, options: Mapping[str, Any]) -> None:
     for keyword in options:
         if keyword not in parameters:
             allowed = ", ".join(closest_first(keyword, parameters)) or "none"
-            raise TypeError(f"{cls.__qualname__} takes no keyword {keyword!r}; it takes: {allowed}")
+            raise ArgumentError(f"{cls.__qualname__} takes no keyword {keyword!r}; it takes: {allowed}")
     missing = [p for p in parameters.values() if p.default is p.empty and p.name not in options]
     if needed := [p.name for p in missing if p.kind is not p.VAR_POSITIONAL]:
-        raise TypeError(f"{cls.__qualname__} needs {', '.join(needed)}")
+        raise ArgumentError(f"{cls.__qualname__} needs {', '.join(needed)}")
 
 
 _registry = Registry()
@@ -183,7 +183,7 @@ def effect(name: str, /, **parameters: Any) -> Effect:
     ------
     UnknownNameError
         No effect has this name; the message lists those there are, the closest first.
-    TypeError
+    ArgumentError
         The effect has no such parameter; the message lists those it has.
 
     Examples
@@ -216,7 +216,7 @@ def estimator(name: str, /, **options: Any) -> Estimator:
     ------
     UnknownNameError
         No estimator has this name; the message lists those there are, the closest first.
-    TypeError
+    ArgumentError
         The estimator has no such option; the message lists those it has.
 
     Examples

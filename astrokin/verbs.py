@@ -61,7 +61,7 @@ def run(effect: Effect, verb: str, data: Any, rules: Rules) -> Any:
 
 def run_on_stars(effect: Effect, verb: str, stars: Stars, rules: Rules, angles: bool = False) -> Stars:
     """`apply` or `remove` an effect on stars, block by block; tell in one warning what was refused or flagged."""
-    _check_missing(effect, stars, rules)
+    check_missing(effect, stars, rules)
     work = BlockRun(effect, verb, rules, angles)
     out = stars.rejoined(memory.map_blocks(work, stars, progress=rules.progress, label=f"{verb} {effect.name}"))
     _tell(effect, verb, stars, out, rules)
@@ -114,7 +114,8 @@ def _covariance_before(effect: Effect, observed: Stars, true: Stars) -> Covarian
 # ---- missing radial velocities ---------------------------------------------------------------------------
 
 
-def _check_missing(effect: Effect, stars: Stars, rules: Rules) -> None:
+def check_missing(effect: Effect, stars: Stars, rules: Rules) -> None:
+    """Raise where radial velocities are missing and the caller asked for an error."""
     if rules.missing_rv != "error" or "radial_velocity" not in effect.needs:
         return
     gaps = np.flatnonzero(np.isnan(stars.raw.radial_velocity))
@@ -158,6 +159,11 @@ def _emptied(stars: Stars, gaps: NDArray[np.bool_]) -> Stars:
 
 
 def _tell(effect: Effect, verb: str, before: Stars, after: Stars, rules: Rules) -> None:
+    warn_of(effect, verb, noted(effect, before, after, rules), len(after), stacklevel=6)
+
+
+def noted(effect: Effect, before: Stars, after: Stars, rules: Rules) -> Counter[str]:
+    """How many rows were refused, flagged or lost a value, by reason."""
     refused = {r: m for r, m in after.refused.items() if not np.array_equal(m, before.refused.get(r))}
     if refused and rules.refused == "error":
         first, mask = next(iter(refused.items()))
@@ -165,9 +171,14 @@ def _tell(effect: Effect, verb: str, before: Stars, after: Stars, rules: Rules) 
     counts = Counter({f"refused, {r}": int(m.sum()) for r, m in refused.items()})
     counts.update({r: int(m.sum()) for r, m in after.flags.items() if not np.array_equal(m, before.flags.get(r))})
     counts.update(_losses(before, after, refused))
+    return counts
+
+
+def warn_of(effect: Effect, verb: str, counts: Counter[str], n: int, stacklevel: int = 3) -> None:
+    """Tell in one warning what was refused, flagged or lost, of n rows."""
     if counts:
-        told = "; ".join(f"{n} of {len(after)} rows: {reason}" for reason, n in counts.items())
-        warnings.warn(f"{verb} {effect.name}: {told}.", RowsWarning, stacklevel=5)
+        told = "; ".join(f"{k} of {n} rows: {reason}" for reason, k in counts.items())
+        warnings.warn(f"{verb} {effect.name}: {told}.", RowsWarning, stacklevel=stacklevel)
 
 
 def _losses(before: Stars, after: Stars, refused: dict[str, Any]) -> dict[str, int]:

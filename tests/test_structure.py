@@ -17,7 +17,7 @@ LAYERS = (
     ("testing",),
     ("effects", "estimators"),
     ("chain", "effect_base", "estimator_base"),
-    ("folding", "verbs", "inversion", "derivatives", "propagation"),
+    ("folding", "verb_files", "verbs", "inversion", "derivatives", "propagation"),
     ("fit", "provenance", "replicates", "selection"),
     ("fit_file", "fit_output", "fit_plot"),
     ("registry", "listing"),

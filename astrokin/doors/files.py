@@ -107,7 +107,13 @@ def write_table(table: Any, path: Any, overwrite: bool = False) -> None:
     target = Path(os.fspath(path)).expanduser()
     writer = _WRITERS[extension(target)]
     with atomic_output(target, overwrite) as unfinished:
-        writer(table, unfinished)
+        try:
+            writer(table, unfinished)
+        except (TypeError, ValueError) as error:
+            if isinstance(error, AstrokinError):
+                raise
+            kind = _KINDS[extension(target)]
+            raise FileError(f"{kind} cannot hold these stars ({_first(error)}); ECSV holds most things.") from error
 
 
 @contextmanager
@@ -145,7 +151,7 @@ def atomic_output(path: Any, overwrite: bool = False) -> Iterator[Path]:
     ...     target.read_text()
     'done'
     """
-    target = _writable(Path(os.path.realpath(Path(os.fspath(path)).expanduser())), overwrite)
+    target = writable(path, overwrite)
     unfinished = target.with_name(f".{secrets.token_hex(4)}-{target.name}")
     try:
         unfinished.touch(exist_ok=False)
@@ -159,7 +165,9 @@ def atomic_output(path: Any, overwrite: bool = False) -> Iterator[Path]:
         unfinished.unlink(missing_ok=True)
 
 
-def _writable(target: Path, overwrite: bool) -> Path:
+def writable(path: Any, overwrite: bool = False) -> Path:
+    """The full path of a file that may be written, or a `FileError` that says why not."""
+    target = Path(os.path.realpath(Path(os.fspath(path)).expanduser()))
     if target.exists() and not target.is_file():
         raise FileError(f"{target} is no ordinary file; give the name of a file to write.")
     if target.exists() and not overwrite:
