@@ -17,7 +17,9 @@ LATITUDES = [-90.0, -89.999999999999, -1e-14, 0.0, 45.0, 89.99999999, 90.0]
 def sky(n=40):
     lon = st.one_of(st.sampled_from(LONGITUDES), st.floats(-360, 720))
     lat = st.one_of(st.sampled_from(LATITUDES), st.floats(-90, 90))
-    return st.integers(1, n).flatmap(lambda k: st.tuples(arrays(float, k, elements=lon), arrays(float, k, elements=lat)))
+    return st.integers(1, n).flatmap(
+        lambda k: st.tuples(arrays(float, k, elements=lon), arrays(float, k, elements=lat))
+    )
 
 
 def still(lon, lat):

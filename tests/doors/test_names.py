@@ -10,18 +10,84 @@ from astrokin.doors.dialects import DIALECTS, PAIRS, corr_name
 from astrokin.doors.names import resolve
 from astrokin.errors import InputError, MissingColumnError, UnknownNameError
 
-GAIA = (
-    "solution_id source_id ref_epoch ra ra_error dec dec_error parallax parallax_error pm pmra pmra_error pmdec "
-    "pmdec_error ra_dec_corr ra_parallax_corr ra_pmra_corr ra_pmdec_corr dec_parallax_corr dec_pmra_corr "
-    "dec_pmdec_corr parallax_pmra_corr parallax_pmdec_corr pmra_pmdec_corr ruwe radial_velocity "
-    "radial_velocity_error l b ecl_lon ecl_lat distance_gspphot"
-).split()
-HIPPARCOS = (
-    "HIP RAhms DEdms Vmag RAICRS DEICRS Plx pmRA pmDE e_RAICRS e_DEICRS e_Plx e_pmRA e_pmDE DE:RA Plx:RA Plx:DE "
-    "pmRA:RA pmRA:DE pmRA:Plx pmDE:RA pmDE:DE pmDE:Plx pmDE:pmRA B-V"
-).split()
-HIPPARCOS_2007 = "HIP RArad DErad Plx pmRA pmDE e_RArad e_DErad e_Plx e_pmRA e_pmDE".split()
-VIZIER_GAIA = "RA_ICRS DE_ICRS Source e_RA_ICRS e_DE_ICRS Plx e_Plx pmRA e_pmRA pmDE e_pmDE RADEcor RV e_RV".split()
+GAIA = [
+    "solution_id",
+    "source_id",
+    "ref_epoch",
+    "ra",
+    "ra_error",
+    "dec",
+    "dec_error",
+    "parallax",
+    "parallax_error",
+    "pm",
+    "pmra",
+    "pmra_error",
+    "pmdec",
+    "pmdec_error",
+    "ra_dec_corr",
+    "ra_parallax_corr",
+    "ra_pmra_corr",
+    "ra_pmdec_corr",
+    "dec_parallax_corr",
+    "dec_pmra_corr",
+    "dec_pmdec_corr",
+    "parallax_pmra_corr",
+    "parallax_pmdec_corr",
+    "pmra_pmdec_corr",
+    "ruwe",
+    "radial_velocity",
+    "radial_velocity_error",
+    "l",
+    "b",
+    "ecl_lon",
+    "ecl_lat",
+    "distance_gspphot",
+]
+HIPPARCOS = [
+    "HIP",
+    "RAhms",
+    "DEdms",
+    "Vmag",
+    "RAICRS",
+    "DEICRS",
+    "Plx",
+    "pmRA",
+    "pmDE",
+    "e_RAICRS",
+    "e_DEICRS",
+    "e_Plx",
+    "e_pmRA",
+    "e_pmDE",
+    "DE:RA",
+    "Plx:RA",
+    "Plx:DE",
+    "pmRA:RA",
+    "pmRA:DE",
+    "pmRA:Plx",
+    "pmDE:RA",
+    "pmDE:DE",
+    "pmDE:Plx",
+    "pmDE:pmRA",
+    "B-V",
+]
+HIPPARCOS_2007 = ["HIP", "RArad", "DErad", "Plx", "pmRA", "pmDE", "e_RArad", "e_DErad", "e_Plx", "e_pmRA", "e_pmDE"]
+VIZIER_GAIA = [
+    "RA_ICRS",
+    "DE_ICRS",
+    "Source",
+    "e_RA_ICRS",
+    "e_DE_ICRS",
+    "Plx",
+    "e_Plx",
+    "pmRA",
+    "e_pmRA",
+    "pmDE",
+    "e_pmDE",
+    "RADEcor",
+    "RV",
+    "e_RV",
+]
 
 
 def found(columns, names=None):
@@ -158,7 +224,12 @@ def test_the_identifier_is_an_extra_under_our_name():
 @pytest.mark.parametrize(
     ("columns", "names", "error", "message"),
     [
-        (["ra", "decl", "x"], {}, MissingColumnError, r"no column for 'dec' .*closest first: decl.*names=\{'dec': '…'\}"),
+        (
+            ["ra", "decl", "x"],
+            {},
+            MissingColumnError,
+            r"no column for 'dec' .*closest first: decl.*names=\{'dec': '…'\}",
+        ),
         (["ra_deg", "dec"], {}, MissingColumnError, "no column for 'ra'.*closest first: ra_deg"),
         ([], {}, MissingColumnError, "It has, closest first: nothing"),
         (["l", "x"], {}, MissingColumnError, "no column for 'b'"),

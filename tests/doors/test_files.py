@@ -1,0 +1,271 @@
+"""Files: what is written is read again; what is broken is named; what is unfinished is not there."""
+
+import gzip
+import os
+import stat
+import sys
+
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.table import QTable, Table
+
+import astrokin as ak
+from astrokin.covariance import Covariance
+from astrokin.errors import FileError, MissingColumnError, MissingDependencyError
+from astrokin.tables import atomic_output, read_stars
+
+FORMS = ["parquet", "fits", "fits.gz", "ecsv", "ecsv.gz", "vot", "xml", "csv", "csv.gz"]
+every_form = pytest.mark.parametrize("form", FORMS)
+
+
+@pytest.fixture(autouse=True)
+def _arrow_for_parquet(request):
+    if "parquet" in str(getattr(request.node, "callspec", "")):
+        pytest.importorskip("pyarrow")
+
+
+def sample(n=5):
+    rng = np.random.default_rng(5)
+    gaps = np.arange(n) % 2 == 0
+    return ak.Stars(
+        ra=rng.uniform(0, 360, n) * u.deg,
+        dec=rng.uniform(-90, 90, n) * u.deg,
+        parallax=np.where(gaps, np.nan, rng.normal(0, 1, n)) * u.mas,
+        pmra=rng.normal(0, 1, n) * u.mas / u.yr,
+        pmdec=rng.normal(0, 1, n) * u.mas / u.yr,
+        radial_velocity=np.where(gaps, rng.normal(0, 1, n), np.nan) * u.km / u.s,
+        covariance=Covariance(errors={"ra": rng.uniform(0.1, 1, n), "dec": rng.uniform(0.1, 1, n)},
+                              correlations={("ra", "dec"): rng.uniform(-1, 1, n)}),
+        epoch=2016.0,
+        columns={
+            "source_id": np.ma.MaskedArray(np.arange(n) + 2**60 + 1, gaps),
+            "age": rng.uniform(0, 9, n) * u.Gyr,
+            "name": np.array(["", "a b", 'quo"te, and comma', "d", "x"])[:n],
+            "count": np.arange(n),
+        },
+    )  # fmt: skip
+
+
+@every_form
+def test_round_trip(form, tmp_path):
+    stars, path = sample(), tmp_path / f"stars.{form}"
+    if "fits" not in form and form not in ("vot", "xml"):  # those hold ASCII only
+        stars = stars.replace(columns={**stars.columns, "name": np.array(["", "é", "星", "d", "x"])})
+    stars.write(path)
+    again = ak.Stars.read(path)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    for name in ("ra", "dec", "pmra", "pmdec"):
+        np.testing.assert_array_equal(again.raw.angle(name), stars.raw.angle(name))
+    np.testing.assert_array_equal(again.raw.parallax, stars.raw.parallax)
+    np.testing.assert_array_equal(again.raw.radial_velocity, stars.raw.radial_velocity)
+    assert again.epoch == 2016.0
+    np.testing.assert_array_equal(again.raw.covariance.error("dec"), stars.raw.covariance.error("dec"))
+    np.testing.assert_allclose(again.covariance, stars.covariance, rtol=1e-15)
+    assert again["source_id"].dtype == np.int64
+    assert again["source_id"].tolist() == stars["source_id"].tolist()
+    assert again["count"].tolist() == [0, 1, 2, 3, 4]
+    np.testing.assert_array_equal(np.asarray(again["age"]), stars["age"].value)
+    assert np.ma.filled(again["name"], "").tolist() == stars["name"].tolist()
+    if "csv" not in form or form.startswith("ecsv"):
+        assert again["age"].unit == u.Gyr
+
+
+@every_form
+def test_no_rows(form, tmp_path):
+    path = tmp_path / f"none.{form}"
+    stars = sample()[:0]
+    stars.replace(columns={}).write(path)
+    assert len(ak.Stars.read(path)) == 0
+
+
+def test_parquet_from_astropy_and_pandas(tmp_path):
+    pytest.importorskip("pyarrow")
+    pd = pytest.importorskip("pandas")
+    table = QTable({"ra": [1.0, 2.0] * u.rad, "dec": [0.1, 0.2] * u.rad})
+    table.write(tmp_path / "a.parquet")
+    assert ak.Stars.read(tmp_path / "a.parquet").raw.angle("ra")[0] == np.degrees(1.0)
+    pd.DataFrame({"ra": [1.0], "dec": [2.0], "x": ["a"]}, index=[5]).to_parquet(tmp_path / "p.parquet")
+    assert ak.Stars.read(tmp_path / "p.parquet")["x"][0] == "a"
+
+
+def test_csv_with_gaps_keeps_long_integers(tmp_path):
+    path = tmp_path / "hip.csv"
+    path.write_text("hip,gaia,ra_deg,dec,plx,sp,comp\n1,,0.5,1.5,4.5,F3 V,\n2,2341871673090078593,1.5,null,,K3 V,A\n")
+    stars = read_stars(path, names={"ra": "ra_deg", "parallax": "plx"})
+    assert stars["gaia"].tolist() == [None, 2341871673090078593]
+    np.testing.assert_array_equal(stars.raw.parallax, [4.5, np.nan])
+    assert np.isnan(stars.raw.angle("dec")[1])
+    assert stars["comp"].tolist() == [None, "A"]
+
+
+def test_gaia_s_ecsv_is_known_although_it_is_called_csv(tmp_path):
+    path = tmp_path / "GaiaSource_000000-003111.csv.gz"
+    text = (
+        "# %ECSV 1.0\n# ---\n# delimiter: ','\n# datatype:\n# - {name: ra, unit: deg, datatype: float64}\n"
+        "# - {name: dec, unit: deg, datatype: float64}\n# - {name: parallax, unit: mas, datatype: float64}\n"
+        "ra,dec,parallax\n1.0,2.0,null\n"
+    )
+    with gzip.open(path, "wt") as file:
+        file.write(text)
+    assert np.isnan(ak.Stars.read(path).raw.parallax[0])
+
+
+@pytest.mark.filterwarnings("ignore:.*W03:astropy.io.votable.exceptions.VOWarning")  # of the writer, for "DE:RA"
+def test_a_votable_s_names_are_used_not_its_identifiers(tmp_path):
+    table = Table({"RAICRS": [1.0], "DEICRS": [2.0], "e_RAICRS": [0.5], "e_DEICRS": [0.5], "DE:RA": [0.25]})
+    table.write(tmp_path / "hip.vot", format="votable")
+    assert ak.Stars.read(tmp_path / "hip.vot").raw.covariance.element("ra", "dec")[0] == 0.0625
+
+
+def test_only_some_columns(tmp_path):
+    sample().write(tmp_path / "s.fits")
+    assert list(read_stars(tmp_path / "s.fits", columns=("age",)).columns) == ["age"]
+
+
+# ---- broken and misnamed files ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", [f for f in FORMS if f not in ("csv", "ecsv")])
+def test_a_truncated_file_is_named(form, tmp_path):
+    whole, path = tmp_path / f"whole.{form}", tmp_path / f"cut.{form}"
+    stars = sample()
+    ak.Stars.joined([stars] * 400).write(whole)
+    path.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    with pytest.raises(FileError, match=rf"cut\.{form} cannot be read as .*is it truncated"):
+        ak.Stars.read(path)
+
+
+@every_form
+def test_a_file_that_is_no_table_is_named(form, tmp_path):
+    path = tmp_path / f"noise.{form}"
+    path.write_bytes(bytes(range(256)) * 20)
+    with pytest.raises(FileError, match=r"noise.* cannot be read as"):
+        ak.Stars.read(path)
+    path.write_bytes(b"")
+    with pytest.raises((FileError, MissingColumnError)):
+        ak.Stars.read(path)
+
+
+def test_lines_of_unequal_length_are_named(tmp_path):
+    (tmp_path / "bad.csv").write_text("ra,dec\n1,2\n3\n4,5,6\n")
+    with pytest.raises(FileError, match="cannot be read as CSV"):
+        ak.Stars.read(tmp_path / "bad.csv")
+
+
+def test_a_missing_file_suggests_its_neighbours(tmp_path):
+    (tmp_path / "gaia.csv").write_text("ra,dec\n")
+    with pytest.raises(FileError, match=r"There is no file .*giaa\.csv\. That directory has, closest first: gaia\.csv"):
+        ak.Stars.read(tmp_path / "giaa.csv")
+
+
+def test_a_directory_is_no_file(tmp_path):
+    with pytest.raises(FileError, match="is a directory; the name of a file is needed"):
+        ak.Stars.read(tmp_path)
+
+
+def test_an_unknown_extension_lists_the_known_ones(tmp_path):
+    (tmp_path / "x.dat").write_text("1")
+    for act in (ak.Stars.read, sample().write):
+        with pytest.raises(FileError, match=r"x\.dat has no extension that astrokin knows: \.parquet, \.fits"):
+            act(tmp_path / "x.dat")
+
+
+def test_without_pyarrow_it_says_what_to_install(tmp_path, monkeypatch):
+    for name in ("pyarrow", "pyarrow.parquet"):
+        monkeypatch.setitem(sys.modules, name, None)
+    (tmp_path / "x.parquet").write_bytes(b"PAR1")
+    with pytest.raises(
+        MissingDependencyError, match=r'Reading Parquet needs pyarrow .*pip install "astrokin\[parquet\]"'
+    ):
+        ak.Stars.read(tmp_path / "x.parquet")
+
+
+# ---- whole or not there ----------------------------------------------------------------------------------
+
+
+@every_form
+def test_an_old_file_stays_unless_told(form, tmp_path):
+    path = tmp_path / f"x.{form}"
+    path.write_text("old")
+    with pytest.raises(FileError, match="is already there; overwrite=True"):
+        sample().write(path)
+    assert path.read_text() == "old"
+    sample().write(path, overwrite=True)
+    assert len(ak.Stars.read(path)) == 5
+
+
+@pytest.mark.parametrize("problem", [KeyboardInterrupt, RuntimeError, SystemExit])
+def test_an_interrupt_leaves_the_old_file_and_nothing_else(problem, tmp_path):
+    path = tmp_path / "x.txt"
+    path.write_text("old")
+
+    def interrupted():
+        with atomic_output(path, overwrite=True) as unfinished:
+            unfinished.write_text("half")
+            raise problem
+
+    with pytest.raises(problem):
+        interrupted()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@every_form
+def test_an_interrupt_in_mid_write_leaves_nothing(form, tmp_path, monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        sample().write(tmp_path / f"x.{form}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_a_file_error(tmp_path):
+    with pytest.raises(FileError, match=r"x\.txt cannot be written: No space left"), atomic_output(tmp_path / "x.txt"):
+        raise OSError(28, "No space left on device")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_format_cannot_hold_is_said(tmp_path):
+    stars = sample().replace(columns={"name": np.array(["é"] * 5)})
+    with pytest.raises(FileError, match=r"FITS cannot hold these stars \(UnicodeEncodeError"):
+        stars.write(tmp_path / "x.fits")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_that_is_not_there(tmp_path):
+    with pytest.raises(FileError, match="no-such is no directory; make it first"):
+        sample().write(tmp_path / "no-such" / "x.fits")
+
+
+def test_a_directory_as_the_target(tmp_path):
+    (tmp_path / "d.fits").mkdir()
+    with pytest.raises(FileError, match="no ordinary file"):
+        sample().write(tmp_path / "d.fits", overwrite=True)
+
+
+def test_a_directory_without_permission(tmp_path, monkeypatch):
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    closed.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    if os.access(closed, os.W_OK):  # root may write anywhere
+        monkeypatch.setattr(os, "access", lambda *args: False)
+    with pytest.raises(FileError, match="closed gives no permission to write"):
+        sample().write(closed / "x.fits")
+
+
+def test_a_link_stays_a_link(tmp_path):
+    real, link = tmp_path / "real.csv", tmp_path / "link.csv"
+    real.write_text("old")
+    link.symlink_to(real)
+    sample().write(link, overwrite=True)
+    assert link.is_symlink()
+    assert len(ak.Stars.read(real)) == 5
+
+
+def test_the_mode_is_that_of_any_new_file(tmp_path):
+    (tmp_path / "plain").touch()
+    sample().write(tmp_path / "x.csv")
+    assert (tmp_path / "x.csv").stat().st_mode == (tmp_path / "plain").stat().st_mode
