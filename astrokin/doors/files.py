@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from astrokin.errors import AstrokinError, FileError, closest_first
 from astrokin.optional import require
 
@@ -198,7 +200,13 @@ def _text_output(path: Path) -> Any:
 
 
 def _write_votable(table: Any, path: Path) -> None:
-    table.write(path, format="votable", tabledata_format="binary2", overwrite=True)
+    from astropy.io.votable import from_table
+
+    document = from_table(table)
+    for field, column in zip(document.get_first_table().fields, table.itercols(), strict=True):
+        if column.dtype.kind == "i" and np.ma.isMaskedArray(column):
+            field.values.null = np.iinfo(column.dtype).min
+    document.to_xml(str(path), tabledata_format="binary2")
 
 
 def _write_fits(table: Any, path: Path) -> None:

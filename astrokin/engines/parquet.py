@@ -246,7 +246,7 @@ def _write(tables: Iterator[Any], path: Path, codec: str, notes: dict[str, dict[
     with parquet.ParquetWriter(path, first.schema, compression=codec, use_dictionary=texts) as writer:
         for group in _groups(first, tables):
             writer.write_table(pa.concat_tables(group), row_group_size=GROUP)
-        if notes:
+        if notes and hasattr(writer, "add_key_value_metadata"):  # pyarrow 16 writes metadata at the start only
             writer.add_key_value_metadata(written_notes(notes))
 
 

@@ -168,7 +168,9 @@ def test_missing_stays_null_and_new_gaps_are_null(path, tmp_path):
         new["radial_velocity"].is_null().to_numpy(), low | old["radial_velocity"].is_null().to_numpy()
     )
     assert notes == {"refused": {"below the horizon": int(low.sum())}}
-    assert str(int(low.sum())).encode() in pq.ParquetFile(tmp_path / "out.parquet").metadata.metadata[b"astrokin"]
+    if hasattr(pq.ParquetWriter, "add_key_value_metadata"):  # since pyarrow 17
+        written = pq.ParquetFile(tmp_path / "out.parquet").metadata.metadata[b"astrokin"]
+        assert written == b'{"refused": {"below the horizon": %d}}' % low.sum()
 
 
 def test_a_new_column_is_settled_by_the_first_block(path, tmp_path):
