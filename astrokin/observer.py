@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from astrokin.errors import InputError, closest_first
 from astrokin.parameters import Column, Parametrised, epoch_parameter, option, parameter
+from astrokin.times import without_note_on_future
 from astrokin.units import KM_S
 
 #: The Sun-Earth point L2 lies this much farther from the Sun than the Earth.
 _L2 = 1.01
 _AIR = ("pressure", "temperature", "relative_humidity", "obswl")
+Vectors = tuple[NDArray[np.float64], NDArray[np.float64]]
 _NOWHERE: NDArray[np.float64] = np.zeros(3)
 
 
@@ -135,11 +137,14 @@ class Observer(Parametrised):
             )
         if self.position is not None:
             return self.position, self.velocity
-        if isinstance(self.location, str):
-            place, motion = _NAMED[self.location](_time(self.obstime), self.ephemeris)
-        else:
-            place, motion = _on_earth(_time(self.obstime), self.ephemeris, self.location)
+        with without_note_on_future():
+            place, motion = self._place_and_motion(_time(self.obstime))
         return place << u.au, motion << KM_S
+
+    def _place_and_motion(self, time: Any) -> Vectors:
+        if isinstance(self.location, str):
+            return _NAMED[self.location](time, self.ephemeris)
+        return _on_earth(time, self.ephemeris, self.location)
 
 
 def _celsius(value: Any) -> Any:
@@ -191,8 +196,6 @@ def _shown(value: Any) -> str:
 
 
 # ---- places ----------------------------------------------------------------------------------------------
-
-Vectors = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def _time(obstime: Any) -> Any:

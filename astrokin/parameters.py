@@ -15,6 +15,7 @@ import astropy.units as u
 import numpy as np
 
 from astrokin.errors import InputError, closest_first
+from astrokin.times import without_note_on_future
 from astrokin.units import is_quantity, raw_values
 
 _KEY = "astrokin"
@@ -119,7 +120,7 @@ def _stacked(values: Any, where: str) -> Any:
 
 
 def _check_epoch(spec: Spec, value: Any, where: str) -> Any:
-    if hasattr(value, "tcb") or (isinstance(value, int | float) and np.isfinite(value)):
+    if hasattr(value, "jd1") or (isinstance(value, int | float) and np.isfinite(value)):
         if np.shape(getattr(value, "jd1", value)) != ():
             raise InputError(
                 f"{where} holds {np.shape(value.jd1)} times; one per row goes into a column: ak.column(…)."
@@ -161,7 +162,8 @@ def _option_from_text(text: str, spec: Spec, where: str) -> Any:
     from astropy.time import Time
 
     try:
-        return Time(text)
+        with without_note_on_future():
+            return Time(text)
     except ValueError:
         raise InputError(f"{where}: {text!r} is no time such as J2050 or 2026-03-21.") from None
 

@@ -207,7 +207,7 @@ def table_of(stars: Stars) -> Any:
     from astropy.table import QTable
 
     known = _gaia_columns(stars)
-    extras = {f"{k}_given" if k in known else k: _storable(v) for k, v in stars.columns.items()}
+    extras = {f"{k}_given" if k in known else k: storable(v) for k, v in stars.columns.items()}
     first = {k: extras.pop(k) for k in ("source_id",) if k in extras}
     return QTable({**first, **known, **extras})
 
@@ -227,7 +227,7 @@ def _gaia_columns(stars: Stars) -> dict[str, Any]:
     return out
 
 
-def _storable(column: Any) -> Any:
+def storable(column: Any) -> Any:
     """Text with gaps, which pandas and arrow keep as objects, as a masked array of text."""
     if getattr(getattr(column, "dtype", None), "kind", "") != "O":
         return column

@@ -18,7 +18,7 @@ def julian_years(time: Any) -> Any:
     >>> julian_years(Time("J2050", scale="tcb"))
     np.float64(2050.0)
     """
-    with _future_leap_seconds():
+    with without_note_on_future():
         return time.tcb.jyear
 
 
@@ -29,14 +29,15 @@ def time_of(years: Any, like: Any = None) -> Any:
     new = Time(years, format="jyear", scale="tcb")
     if like is None:
         return new
-    with _future_leap_seconds():
+    with without_note_on_future():
         new = getattr(new, "tt" if like.scale == "utc" else like.scale)
     new.format = like.format
     return new
 
 
 @contextmanager
-def _future_leap_seconds() -> Iterator[None]:
+def without_note_on_future() -> Iterator[None]:
+    """No note from ERFA that the leap seconds of years to come are not known."""
     # ERFA asks for UTC on the way from TT to TDB, for a term of microseconds, and calls years to come dubious.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*dubious year")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from astrokin import verbs
 from astrokin.doors.files import existing_file, extension, read_table, writable, write_table
 from astrokin.stars import Stars
-from astrokin.tables import door
+from astrokin.tables import door, storable
 from astrokin.verbs import Rules
 
 if TYPE_CHECKING:
@@ -70,9 +70,7 @@ def run(
     return run_one(effect, verb, source, target, rules, names, overwrite)
 
 
-def _stream(
-    effect: Effect, verb: str, source: Any, target: Any, rules: Rules, names: Any, overwrite: bool
-) -> int:
+def _stream(effect: Effect, verb: str, source: Any, target: Any, rules: Rules, names: Any, overwrite: bool) -> int:
     from astrokin.engines.parquet import map_file
 
     step = Step(effect, verb, rules)
@@ -118,4 +116,4 @@ def _astropy(table: Any) -> Any:
     from astrokin.doors.arrow import ArrowKind
 
     kind = ArrowKind()
-    return Table({name: kind.column(table, name) for name in table.column_names}, masked=None)
+    return Table({name: storable(kind.column(table, name)) for name in table.column_names}, masked=None)

@@ -114,5 +114,6 @@ def _arrow_field(name: str, column: Any) -> tuple[Any, Any]:
     unit = getattr(column, "unit", None)
     values = np.asarray(getattr(column, "value", column))
     mask = np.ma.getmaskarray(column) if np.ma.isMaskedArray(column) else None
-    array = pa.array(values.tolist() if values.dtype.kind in "US" else values, mask=mask)
+    native = values.astype(values.dtype.newbyteorder("="), copy=False)  # FITS has the other byte order
+    array = pa.array(native.tolist() if native.dtype.kind in "US" else native, mask=mask)
     return pa.field(name, array.type, metadata=unit and {b"unit": unit.to_string().encode()}), array

@@ -158,7 +158,7 @@ class PerspectiveAcceleration(ak.Effect):
 
 
 def _years(epoch: Any) -> Any:
-    value = julian_years(epoch) if hasattr(epoch, "tcb") else getattr(epoch, "value", epoch)
+    value = julian_years(epoch) if hasattr(epoch, "jd1") else getattr(epoch, "value", epoch)
     return float(value) if np.ndim(value) == 0 else np.asarray(value, dtype=float)
 
 

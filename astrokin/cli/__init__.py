@@ -1,0 +1,5 @@
+"""The command line: ``astrokin list | show | apply | remove | fit | simulate | demo``."""
+
+from astrokin.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,85 @@
+"""The command ``astrokin``: its subcommands, and what it says and returns when something goes wrong."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from astrokin import __version__
+from astrokin.cli import data, demo, shown
+from astrokin.errors import AstrokinError, AstrokinWarning
+
+#: Exit status: what was asked is wrong, and an interrupt (128 + SIGINT).
+WRONG, INTERRUPTED = 2, 130
+_HELP_ITSELF = getattr(click.exceptions, "NoArgsIsHelpError", ())  # click 8.2 and newer
+
+
+class App(click.Group):
+    """A group of commands in which every error that astrokin raises on purpose is one line on standard error."""
+
+    def main(self, args: Any = None, prog_name: str | None = None, standalone_mode: bool = True, **more: Any) -> Any:
+        """Run the command line; exit with its status, or return it where `standalone_mode` is false."""
+
+        def run() -> Any:
+            return super(App, self).main(args, prog_name or "astrokin", standalone_mode=False, **more)
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("default", AstrokinWarning)
+            warnings.showwarning = _show_warning
+            status = _status(run)
+        if standalone_mode:
+            sys.exit(status)
+        return status
+
+
+def _status(run: Callable[[], Any]) -> int:
+    try:
+        outcome = run()
+    except click.Abort:
+        return _fail("interrupted; no file was left half-written.", INTERRUPTED)
+    except click.ClickException as error:
+        return _wrong_usage(error)
+    except AstrokinError as error:
+        return _fail(str(error), WRONG)
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _wrong_usage(error: click.ClickException) -> int:
+    if isinstance(error, _HELP_ITSELF):
+        error.show()
+        return WRONG
+    context = getattr(error, "ctx", None)
+    hint = f" See: {context.command_path} --help" if context is not None else ""
+    return _fail(f"{error.format_message()}{hint}", WRONG)
+
+
+def _fail(message: str, status: int) -> int:
+    click.echo(f"astrokin: {_one_line(message)}", err=True)
+    return status
+
+
+def _show_warning(message: Any, category: type[Warning], filename: str, lineno: int, *_: Any) -> None:
+    kind = "" if issubclass(category, AstrokinWarning) else f"{category.__name__}: "
+    click.echo(f"astrokin: warning: {kind}{_one_line(str(message))}", err=True)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+@click.group(cls=App, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="astrokin")
+def main() -> None:
+    """Stellar kinematics from astrometry.
+
+    Effects map stars to stars; estimators turn a sample of stars into results with errors. Files are FITS, ECSV,
+    VOTable, CSV or Parquet, by their extension.
+    """
+
+
+for _command in (shown.listed, shown.show, data.apply, data.remove, data.fit, data.simulate, demo.demo):
+    main.add_command(_command)
