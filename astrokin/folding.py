@@ -184,10 +184,14 @@ def _passes(
         tally = engines.fold(Collect(estimator, selection, params), source, progress=progress, label=label)
         _check_rows(estimator, tally)
         fitted = estimator.solve(tally.summary, params)
-        if fitted.state is None or (params is not None and params.final):
+        if params is not None and params.final:
             return fitted, tally, passes
-        final = fitted.converged or passes >= estimator.max_passes - 1
-        params = Params(fitted.state, final)
+        if fitted.state is not None:
+            params = Params(fitted.state, fitted.converged or passes >= estimator.max_passes - 1)
+        elif estimator.clip is not None:
+            params = Params(fitted, True)  # one pass more, for residuals about the first fit
+        else:
+            return fitted, tally, passes
 
 
 def _check_rows(estimator: Estimator, tally: Tally) -> None:

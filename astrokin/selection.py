@@ -47,7 +47,7 @@ class Selection:
     def __call__(self, stars: Stars) -> tuple[Stars, Counter[str]]:
         """The rows to use, with their group, and how many were left out by reason."""
         stars = self._shifted(stars)
-        tests = [*self._missing(stars), *self._cuts(stars)]
+        tests = [*self._missing(stars), *self._unweighable(stars), *self._cuts(stars)]
         group = None
         if self.by is not None:
             group, reason, bad = self._groups(stars)
@@ -70,6 +70,15 @@ class Selection:
                 values = getattr(raw, name) if name != "proper_motion" else raw.angle("pmra")
                 tests.append((f"no {word}", _nan(values)))
         return [(reason, bad) for reason, bad in tests if bad is not None]
+
+    def _unweighable(self, stars: Stars) -> list[tuple[str, Mask]]:
+        """Without its error, a parallax that is not positive says nothing: it cannot be weighted."""
+        covariance, parallax = stars.raw.covariance, stars.raw.parallax
+        if "parallax" not in self.needs or (covariance is not None and covariance.knows("parallax")):
+            return []
+        if not len(parallax) or parallax.min() > 0.0:
+            return []
+        return [("parallax not positive, its error not known", ~(parallax > 0.0))]
 
     def _cuts(self, stars: Stars) -> list[tuple[str, Mask]]:
         parallax, tests = stars.raw.parallax, []

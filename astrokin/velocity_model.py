@@ -190,7 +190,7 @@ def _add_parallax_errors(out: dict[tuple[int, int], Array], data: Sample, v_sun:
 def inverse(s: dict[tuple[int, int], Array], data: Sample) -> dict[tuple[int, int], Array]:
     """Local weights S^-1 by pairs of components; zero for a radial component that was not measured."""
     if all(a == b for a, b in s):
-        return {(a, a): _seen(1.0 / v, data) if a == 2 else 1.0 / v for (a, _), v in s.items()}
+        return {(a, a): _seen(v, data) if a == 2 else 1.0 / v for (a, _), v in s.items()}
     s = {(a, b): s.get((a, b), np.zeros(1)) for a in data.used for b in data.used if a <= b}
     scale = 1.0 / (s[0, 0] * s[1, 1] - s[0, 1] * s[0, 1])
     w = {(0, 0): s[1, 1] * scale, (0, 1): -s[0, 1] * scale, (1, 1): s[0, 0] * scale}
@@ -198,7 +198,7 @@ def inverse(s: dict[tuple[int, int], Array], data: Sample) -> dict[tuple[int, in
         return w
     z0 = w[0, 0] * s[0, 2] + w[0, 1] * s[1, 2]
     z1 = w[0, 1] * s[0, 2] + w[1, 1] * s[1, 2]
-    k = _seen(1.0 / (s[2, 2] - s[0, 2] * z0 - s[1, 2] * z1), data)
+    k = _seen(s[2, 2] - s[0, 2] * z0 - s[1, 2] * z1, data)
     k0, k1 = k * z0, k * z1
     w[0, 0] += k0 * z0
     w[0, 1] += k0 * z1
@@ -206,8 +206,9 @@ def inverse(s: dict[tuple[int, int], Array], data: Sample) -> dict[tuple[int, in
     return {**w, (0, 2): -k0, (1, 2): -k1, (2, 2): k}
 
 
-def _seen(weight: Array, data: Sample) -> Array:
-    return weight if data.has_radial is None else np.where(data.has_radial, weight, 0.0)
+def _seen(variance: Array, data: Sample) -> Array:
+    has = data.has_radial
+    return 1.0 / variance if has is None else np.where(has, 1.0 / np.where(has, variance, 1.0), 0.0)
 
 
 def matrices(w: dict[tuple[int, int], Array], data: Sample) -> Array:

@@ -67,7 +67,8 @@ class Check:
 
     def _told(self, example: Any, fault: str) -> str:
         kind = type(example)
-        return f"{kind.__module__}.{kind.__qualname__} breaks {self.name}: {fault}\n  example: {example!r}\n  promise: {self.promise}"
+        head = f"{kind.__module__}.{kind.__qualname__} breaks {self.name}: {fault}"
+        return f"{head}\n  example: {example!r}\n  promise: {self.promise}"
 
 
 @contextmanager

@@ -61,7 +61,7 @@ def demand_same(one: Stars, other: Stars, what: str, limits: Any = ROUND_TRIP, r
         apart, limit = distance(one, other, name), np.maximum(absolute, relative * size(other, name))
         bad = np.flatnonzero(rows & ~(apart <= limit))
         if bad.size:
-            worst = bad[np.argmax(np.nan_to_num(apart[bad] / limit[bad], nan=np.inf))]
+            worst = bad[np.argmax(np.nan_to_num(apart[bad] / np.maximum(limit[bad], 1e-300), nan=np.inf))]
             broken(
                 f"{what}: {name} of row {worst} is off by {apart[worst]:.3g} {FIELDS[name]} "
                 f"({limit[worst]:.1g} allowed; {bad.size} of {rows.sum()} rows)"
@@ -74,11 +74,10 @@ def demand_covariance(matrix: Array, what: str) -> None:
         return
     lost = ~np.isfinite(matrix).all(axis=(1, 2))
     demand(not lost.any(), f"{what} is not finite in row {lost.argmax()}")
-    scale = np.sqrt(np.maximum(np.einsum("nii->ni", matrix), 1e-300))
+    scale = np.sqrt(np.maximum(np.abs(np.einsum("nii->ni", matrix)), 1e-300))
     apart = np.abs(matrix - matrix.swapaxes(1, 2)) / scale[:, :, None] / scale[:, None, :]
     demand((apart <= 1e-12).all(), f"{what} is not symmetric: elements differ by {apart.max():.3g} of the errors")
-    with np.errstate(over="ignore"):
-        least = np.linalg.eigvalsh(matrix / scale[:, :, None] / scale[:, None, :])[:, 0]
+    least = np.linalg.eigvalsh(matrix / scale[:, :, None] / scale[:, None, :])[:, 0]
     demand(
         (least >= -1e-9).all(),
         f"{what} has the eigenvalue {least.min():.3g} (of the correlation) in row {least.argmin()}",
@@ -87,7 +86,7 @@ def demand_covariance(matrix: Array, what: str) -> None:
 
 def demand_same_covariance(one: Array, other: Array, what: str, limit: float) -> None:
     """Covariances agree to a fraction of the errors."""
-    sigma = np.sqrt(np.einsum("...ii->...i", other))
+    sigma = np.sqrt(np.abs(np.einsum("...ii->...i", other)))
     with np.errstate(invalid="ignore", divide="ignore"):
         apart = np.abs(one - other) / sigma[..., :, None] / sigma[..., None, :]
     apart = np.where(np.isnan(one) & np.isnan(other) | (one == other), 0.0, apart)
@@ -99,7 +98,7 @@ def demand_same_jacobian(one: Array, other: Array, error: Array, rows: Mask) -> 
     """Jacobians agree to 1e-6 max(1, |J|), besides the error that the differences own up to."""
     scale = np.maximum(1.0, np.abs(other))
     sure = (error <= 1e-4 * scale) & rows[:, None, None]
-    tested = sure.sum(axis=(0,)) if rows.any() else np.ones((6, 6))
+    tested = sure.sum(axis=0) if rows.any() else np.ones((6, 6))
     demand(
         (2 * tested >= rows.sum()).all(),
         "no differences to compare with: the effect is too rough, or refuses small steps",

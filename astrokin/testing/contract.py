@@ -54,7 +54,7 @@ def check_frozen(thing: Any) -> None:
 def check_value(thing: Any) -> None:
     """An equal object is ==, hashes the same, and says what it is."""
     twin = pickle.loads(pickle.dumps(thing)) if not dataclasses.is_dataclass(thing) else dataclasses.replace(thing)
-    demand(twin == thing and not twin != thing, "an object of the same parameters is not ==")
+    demand(twin == thing, "an object of the same parameters is not ==")
     demand(hash(twin) == hash(thing), "an object of the same parameters hashes differently")
     demand(thing != object(), "it is == an unrelated object")
     demand(type(thing).__name__ in repr(thing), f"its repr {repr(thing)!r} does not name the class")

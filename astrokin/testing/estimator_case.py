@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, reduce
+from itertools import pairwise
 from typing import Any
 
 import astropy.units as u
@@ -80,7 +81,7 @@ def in_pairs(summaries: list[Any]) -> Any:
 def cut(rows: Any, ends: Sequence[int]) -> list[Any]:
     """Rows cut at the given places."""
     edges = (0, *ends, len(rows))
-    return [rows[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [rows[a:b] for a, b in pairwise(edges)]
 
 
 def demand_input_error(act: Callable[[], Any], what: str) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 from astrokin import registry
 from astrokin.stars import Stars
 from astrokin.testing.checks import Check, examples_of, run
-from astrokin.testing.effect_checks import EFFECTS
-from astrokin.testing.estimator_checks import ESTIMATORS
+from astrokin.testing.effect_promises import EFFECTS
+from astrokin.testing.estimator_promises import ESTIMATORS
 
 
 def effect_checks() -> tuple[Check, ...]:

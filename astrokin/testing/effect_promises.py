@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,9 @@ def per_row_parameters(case: EffectCase) -> None:
         for row in (0, len(stars) - 1):
             one = values[..., row] if spec.unit is None else values[..., row] << spec.unit
             single = dataclasses.replace(case.effect, **{name: float(one) if spec.unit is None else one})
-            demand_same(seen[row : row + 1], single.apply(stars[row : row + 1]), f"{name} from a column, row {row}")
+            alike = stars.replace(epoch=float(one)) if name == "reference_epoch" else stars
+            this = np.arange(len(stars)) == row
+            demand_same(seen, single.apply(alike), f"{name} from a column", rows=this)
 
 
 def _column_names(spec: Any) -> list[str]:
@@ -260,7 +263,7 @@ def blocks(case: EffectCase) -> None:
             "empty blocks": (0, n // 3, n // 3),
         }.items():
             edges = (0, *ends, n)
-            parts = [act(stars[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+            parts = [act(stars[a:b]) for a, b in pairwise(edges)]
             joined = Stars.joined(parts)
             demand_same(joined, whole, f"{verb} in {name}", limits)
             compare.demand_same_covariance(joined.covariance, whole.covariance, f"{verb} in {name}", 1e-9)
@@ -299,17 +302,18 @@ def poles_and_seam(case: EffectCase) -> None:
     demand(np.isfinite(slope[rows]).all(), "the Jacobian is not finite")
     step = 1e-3  # mas
     reach = {n: step * slope[:, [PARAMETERS.index(p) for p in ps], :2].sum(axis=(1, 2)) for n, ps in _PARTS.items()}
-    for place in (0, 1):
+    for axis in (0, 1):
         for sign in (1.0, -1.0):
-            near = case.apply(displaced(stars, place, sign * step))
+            near = case.apply(displaced(stars, axis, sign * step))
             both = rows & case.usable(near)
             for name in FIELDS:
                 apart = compare.distance(near, after, name)
                 bad = both & ~(apart <= 2.0 * reach[name] + 1e-6 * np.maximum(1.0, compare.size(after, name)))
                 if bad.any():
                     row = int(np.flatnonzero(bad)[0])
+                    place = samples.SEAMS[row]
                     broken(
-                        f"{name} jumps by {apart[row]:.3g} {FIELDS[name]} within {step} mas of ra, dec = {samples.SEAMS[row]} deg"
+                        f"{name} jumps by {apart[row]:.3g} {FIELDS[name]} within {step} mas of ra, dec = {place} deg"
                     )
 
 
@@ -372,7 +376,9 @@ def parallaxes(case: EffectCase) -> None:
         silent = gap & ~refused
         demand(not silent.any(), f"{name} is silently NaN at a parallax of {odd.raw.parallax[silent][:1]} mas")
     demand_same(after, case.apply(stars), "rows of positive parallax", ROUND_OFF, kind == 2)
-    demand_same(case.remove(after.without_notes()), odd, "remove(apply(x))", ROUND_TRIP, case.usable(after))
+    demand_same(
+        case.remove(after.without_notes()), odd, "remove(apply(x))", ROUND_TRIP, (kind != 2) & case.usable(after)
+    )
     if refused.any():
         try:
             case.apply(odd, refused="error")

@@ -308,11 +308,20 @@ def missing_values(case: EstimatorCase) -> None:
                 f"{holes.sum()} rows lack {name}; left out: {dict(fit.left_out)}",
             )
             demand_same_fit(fit, case.estimator.fit(stars[~holes]), f"rows with {name}", _SAME, 1e-8)
-    odd = np.select([np.arange(n) % 9 == 0, np.arange(n) % 9 == 1], [0.0, -0.1], stars.raw.parallax)
-    fit = case.estimator.fit(stars.replace(parallax=odd))
-    counted = fit.used + sum(fit.left_out.values())
-    demand(counted == n, f"with zero and negative parallaxes, {counted} of {n} rows are accounted for")
-    _demand_finite(fit, "with zero and negative parallaxes")
+
+
+@promise
+def parallaxes(case: EstimatorCase) -> None:
+    """Zero and negative parallaxes are data, or left out by a reason; with and without errors."""
+    if not isinstance(case.rows, Stars):
+        return
+    n = len(case.rows)
+    odd = np.select([np.arange(n) % 9 == 0, np.arange(n) % 9 == 1], [0.0, -0.1], case.rows.raw.parallax)
+    for what, covariance in (("with", case.rows.covariance), ("without", None)):
+        fit = case.estimator.fit(case.rows.replace(parallax=odd, covariance=covariance))
+        counted = fit.used + sum(fit.left_out.values())
+        demand(counted == n, f"{what} errors, {counted} of {n} rows are accounted for")
+        _demand_finite(fit, f"{what} errors")
 
 
 def _demand_finite(fit: Fit, what: str) -> None:
