@@ -153,7 +153,7 @@ def dot(a: NDArray, b: NDArray) -> NDArray:
 
 def normalised(vector: NDArray) -> NDArray:
     """Vectors (3, n) scaled to unit length, safe for complex numbers."""
-    return vector / np.sqrt(dot(vector, vector))
+    return vector * (1.0 / np.sqrt(dot(vector, vector)))
 
 
 def transported(motion: NDArray, start: NDArray, end: NDArray) -> NDArray:

@@ -42,25 +42,23 @@ def _kept(stars: Stars) -> NDArray[np.bool_] | None:
 def standard_model(stars: Stars, t: float | Array) -> Stars:
     """Stars moved by `t` Julian years in a straight line, time being that of the light's arrival."""
     raw = stars.raw
-    r, motion = raw.direction, raw.proper_motion * MAS_IN_RAD
+    r, motion = raw.direction, raw.proper_motion
     zeta = _radial(raw)
-    square = dot(motion, motion)
+    square = dot(motion, motion) * MAS_IN_RAD**2
     stretch = 1.0 + zeta * t
-    f2 = 1.0 / (stretch * stretch + square * (t * t))
-    f = np.sqrt(f2)
+    f = 1.0 / np.sqrt(stretch * stretch + square * (t * t))
     kept = _kept(stars)
     with np.errstate(invalid="ignore", divide="ignore"):
         gain = square * (A * t / MAS_IN_RAD) / raw.parallax
     velocity = (raw.radial_velocity * stretch + gain) * f
     if kept is not None:
         velocity = np.where(kept, raw.radial_velocity, velocity)
-    turned = raw.proper_motion * stretch - r * (square * t / MAS_IN_RAD)
-    out = stars.replace(
-        direction=r * stretch + motion * t,
-        parallax=raw.parallax * f,
-        proper_motion=turned * (f * f2),
-        radial_velocity=velocity,
-    )
+    place = r * stretch
+    place += motion * (t * MAS_IN_RAD)
+    turned = motion * stretch
+    turned -= r * (square * t / MAS_IN_RAD)
+    turned *= f * f * f
+    out = stars.replace(direction=place, parallax=raw.parallax * f, proper_motion=turned, radial_velocity=velocity)
     return out if kept is None else out.flag(kept, UNKNOWN_RATE)
 
 

@@ -6,33 +6,34 @@ Nothing here knows effects, estimators or files.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, Self, runtime_checkable
 
 import astropy.units as u
 import numpy as np
 from numpy.typing import NDArray
 
-from astrokin import angles, galaxy
-from astrokin.covariance import Covariance, checked
-from astrokin.errors import InputError, MissingColumnError, closest_first, some_rows
-from astrokin.times import julian_years
-from astrokin.units import KM_S, MAS, MAS_YR, A, is_quantity, plain_values, raw_values
+from astrokin import angles, joining
+from astrokin.covariance import checked
+from astrokin.errors import InputError, MissingColumnError, closest_first
+from astrokin.star_fields import (
+    ANGLES,
+    FIELDS,
+    OTHER_FIELDS,
+    VECTORS,
+    check_latitude,
+    checked_columns,
+    checked_field,
+    frozen,
+    julian_year,
+    one_per_row,
+    row_index,
+)
+from astrokin.units import KM_S, MAS, MAS_YR, raw_values
+from astrokin.views import VIEWS, VIEWS_OF_DIRECTION, VIEWS_OF_MOTION
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-
-#: The stored fields, with the unit of each.
-FIELDS = {
-    "direction": u.dimensionless_unscaled,
-    "parallax": MAS,
-    "proper_motion": MAS_YR,
-    "radial_velocity": KM_S,
-}
-_VECTORS = ("direction", "proper_motion")
-_ANGLES = ("ra", "dec", "pmra", "pmdec")
-_VIEWS_OF_DIRECTION = ("ra", "dec", "l", "b", "galactic", "basis")
-_VIEWS_OF_MOTION = ("pmra", "pmdec", "pm_l", "pm_b", "uvw")
 
 
 @runtime_checkable
@@ -165,22 +166,22 @@ class Stars:
     ) -> None:
         alpha = np.atleast_1d(raw_values(ra, u.deg, "ra"))
         n = len(alpha)
-        delta = _column(dec, u.deg, "dec", n)
-        _check_latitude(delta)
-        pma, pmd = _column(pmra, MAS_YR, "pmra", n), _column(pmdec, MAS_YR, "pmdec", n)
+        delta = one_per_row(dec, u.deg, "dec", n)
+        check_latitude(delta)
+        pma, pmd = one_per_row(pmra, MAS_YR, "pmra", n), one_per_row(pmdec, MAS_YR, "pmdec", n)
         # The vectors are made when asked for, block by block where the drivers ask: in the cache.
         self._fields = {
-            "parallax": _frozen(_column(parallax, MAS, "parallax", n)),
-            "radial_velocity": _frozen(_column(radial_velocity, KM_S, "radial_velocity", n)),
+            "parallax": frozen(one_per_row(parallax, MAS, "parallax", n)),
+            "radial_velocity": frozen(one_per_row(radial_velocity, KM_S, "radial_velocity", n)),
         }
         self._covariance = None if covariance is None else checked(covariance, n)
         self._epoch = julian_year(epoch, n)
-        self._columns = _checked_columns(columns or {}, n)
+        self._columns = checked_columns(columns or {}, n)
         self._group = self._weight = self._n_groups = None
         self._history: tuple[str, ...] = ()
         self._flags: dict[str, Mask] = {}
         self._refused: dict[str, Mask] = {}
-        self._memo = {"ra": _frozen(alpha), "dec": _frozen(delta), "pmra": _frozen(pma), "pmdec": _frozen(pmd)}
+        self._memo = {"ra": frozen(alpha), "dec": frozen(delta), "pmra": frozen(pma), "pmdec": frozen(pmd)}
 
     # ---- doors -------------------------------------------------------------------------------------------
 
@@ -215,9 +216,9 @@ class Stars:
         """A column by name, or some of the rows by slice, mask or index array."""
         if isinstance(index, str):
             return self._column(index)
-        index = _row_index(index, len(self))
+        index = row_index(index, len(self))
         return self._with(
-            _fields={k: v[:, index] if k in _VECTORS else v[index] for k, v in self._fields.items()},
+            _fields={k: v[:, index] if k in VECTORS else v[index] for k, v in self._fields.items()},
             _covariance=None if self._covariance is None else self._covariance[index],
             _epoch=self._epoch[index] if isinstance(self._epoch, np.ndarray) else self._epoch,
             _columns={k: v[index] for k, v in self._columns.items()},
@@ -225,7 +226,7 @@ class Stars:
             _weight=None if self._weight is None else self._weight[index],
             _flags={k: v[index] for k, v in self._flags.items()},
             _refused={k: v[index] for k, v in self._refused.items()},
-            _memo={k: v[index] for k, v in self._memo.items() if k in _ANGLES},
+            _memo={k: v[index] for k, v in self._memo.items() if k in ANGLES},
         )
 
     def _column(self, name: str) -> Any:
@@ -257,34 +258,34 @@ class Stars:
             An unknown field, a wrong unit or a wrong shape.
         """
         new: dict[str, Any] = {}
-        arrays = {k: _field(k, changes.pop(k), len(self)) for k in FIELDS if k in changes}
+        arrays = {k: checked_field(k, changes.pop(k), len(self)) for k in FIELDS if k in changes}
         if arrays:
             new.update(_fields=self._moved(arrays), _memo=self._memo_without(arrays))
-        for key, check in _OTHER_FIELDS.items():
+        for key, check in OTHER_FIELDS.items():
             if key in changes:
                 value = changes.pop(key)
                 new["_" + key] = None if value is None else check(value, len(self))
         if changes:
-            allowed = ", ".join([*FIELDS, *_OTHER_FIELDS])
+            allowed = ", ".join([*FIELDS, *OTHER_FIELDS])
             raise InputError(f"Stars.replace has no field {sorted(changes)[0]!r}; it has: {allowed}.")
         return self._with(**new)
 
     def _moved(self, arrays: dict[str, NDArray]) -> dict[str, NDArray]:
-        start = self._vector("direction") if arrays.keys() & set(_VECTORS) else None
+        start = self._vector("direction") if arrays.keys() & set(VECTORS) else None
         if "direction" in arrays:
             arrays["direction"] = angles.normalised(arrays["direction"])
         end = arrays.get("direction", start)
         if "proper_motion" in arrays:
             motion = arrays["proper_motion"]
-            arrays["proper_motion"] = motion - angles.dot(motion, end) * end
+            arrays["proper_motion"] = motion - angles.dot(motion, end) * end  # the tangent part
         elif "direction" in arrays:
             arrays["proper_motion"] = angles.transported(self._vector("proper_motion"), start, end)
-        return {**self._fields, **{k: _frozen(v) for k, v in arrays.items()}}
+        return {**self._fields, **{k: frozen(v) for k, v in arrays.items()}}
 
     def _memo_without(self, arrays: Mapping[str, Any]) -> dict[str, NDArray]:
-        stale: set[str] = set(_VIEWS_OF_MOTION)
+        stale: set[str] = set(VIEWS_OF_MOTION)
         if "direction" in arrays:
-            stale.update(_VIEWS_OF_DIRECTION)
+            stale.update(VIEWS_OF_DIRECTION)
         elif "proper_motion" not in arrays:
             stale = {"uvw"}
         return {k: v for k, v in self._memo.items() if k not in stale}
@@ -304,15 +305,15 @@ class Stars:
             return self
         fields = {k: np.where(mask, np.nan, getattr(self.raw, k)) for k in FIELDS}
         # The angles of the other rows go along, so that those come back bit-identical.
-        memo = {k: _frozen(np.where(mask, np.nan, v)) for k, v in self._memo.items() if k in _ANGLES}
+        memo = {k: frozen(np.where(mask, np.nan, v)) for k, v in self._memo.items() if k in ANGLES}
         return self._with(
-            _fields={k: _frozen(v) for k, v in fields.items()}, _memo=memo, _refused=_noted(self._refused, mask, reason)
+            _fields={k: frozen(v) for k, v in fields.items()}, _memo=memo, _refused=noted(self._refused, mask, reason)
         )
 
     def flag(self, mask: Mask, reason: str) -> Stars:
         """Note something about rows without changing them; counted and told like refused ones."""
         mask = np.asarray(mask, dtype=bool)
-        return self._with(_flags=_noted(self._flags, mask, reason)) if mask.any() else self
+        return self._with(_flags=noted(self._flags, mask, reason)) if mask.any() else self
 
     def without_notes(self) -> Stars:
         """The same stars without the notes on refused and flagged rows, where those have been counted elsewhere."""
@@ -332,13 +333,13 @@ class Stars:
 
     def _view(self, name: str) -> Any:
         if name not in self._memo:
-            self._memo.update(_VIEWS[name](self))
+            self._memo.update(VIEWS[name](self))
         return self._memo[name]
 
     def _vector(self, name: str) -> NDArray:
         if name not in self._fields:
-            direction, motion = angles.vectors(*(self._memo[k] for k in _ANGLES))
-            made = {"direction": _frozen(direction), "proper_motion": _frozen(motion)}
+            direction, motion = angles.vectors(*(self._memo[k] for k in ANGLES))
+            made = {"direction": frozen(direction), "proper_motion": frozen(motion)}
             self._fields.update({k: v for k, v in made.items() if k not in self._fields})
         return self._fields[name]
 
@@ -392,7 +393,7 @@ class Stars:
         if not isinstance(other, Stars):
             return NotImplemented
         mine, theirs = (s._everything() for s in (self, other))
-        return mine.keys() == theirs.keys() and all(_same(mine[k], theirs[k]) for k in mine)
+        return mine.keys() == theirs.keys() and all(joining.same(mine[k], theirs[k]) for k in mine)
 
     def _everything(self) -> dict[str, Any]:
         fields = {k: getattr(self.raw, k) for k in FIELDS}
@@ -412,267 +413,28 @@ class Stars:
 
     def changed_since(self, before: Stars) -> frozenset[str]:
         """The fields that are not those of `before`: what effects in between have replaced."""
-        changed = {k for k in ("parallax", "radial_velocity") if self._fields[k] is not before._fields[k]}
-        for vector, angle in (("direction", "ra"), ("proper_motion", "pmra")):
-            if not (_shared(self._fields, before._fields, vector) or _shared(self._memo, before._memo, angle)):
-                changed.add(vector)
-        if self._covariance is not before._covariance:
-            changed.add("covariance")
-        return frozenset(changed | ({"epoch"} if self._epoch is not before._epoch else set()))
+        return joining.changed_since(self, before)
 
-    def rejoined(self, parts: Sequence[Stars]) -> Stars:
-        """One `Stars` from what became of the consecutive blocks of this one, fields that no block replaced shared."""
-        if len(parts) == 1:
-            return parts[0]
-        ends = np.cumsum([len(p) for p in parts])
-        pieces = [(p, slice(end - len(p), end)) for p, end in zip(parts, ends, strict=True)]
-        joined = Stars.joined(parts)
-        kept = {
-            store: {
-                k: v
-                for k, v in getattr(self, store).items()
-                if all(_is_part(getattr(p, store).get(k), v, s) for p, s in pieces)
-            }
-            for store in ("_fields", "_memo", "_columns")
-        }
-        same_epoch = all(p._epoch is self._epoch or _is_part(p._epoch, self._epoch, s) for p, s in pieces)
-        return joined._with(
-            **{store: {**getattr(joined, store), **values} for store, values in kept.items()},
-            _epoch=self._epoch if same_epoch else joined._epoch,
-        )
+    def rejoined(self, parts: Iterable[Stars]) -> Stars:
+        """One `Stars` from what became of the consecutive blocks of this one, as they come.
+
+        Fields that no block replaced are shared with this one, not copied.
+        """
+        return joining.joined(parts, len(self), self)
 
     @staticmethod
-    def joined(parts: Sequence[Stars]) -> Stars:
+    def joined(parts: Iterable[Stars]) -> Stars:
         """One `Stars` from consecutive blocks of the same make."""
-        if len(parts) == 1:
-            return parts[0]
-        first = parts[0]
-        kept = [k for k in _ANGLES if all(k in p._memo for p in parts)]
-        fields = [k for k in FIELDS if k not in _VECTORS or len(kept) < 4]
-        return first._with(
-            _fields={k: _frozen(np.concatenate([getattr(p.raw, k) for p in parts], axis=-1)) for k in fields},
-            _covariance=None if first._covariance is None else Covariance.joined([p._covariance for p in parts]),
-            _epoch=_joined_epoch(parts),
-            _columns={k: _joined([p._columns[k] for p in parts]) for k in first._columns},
-            _group=None if first._group is None else np.concatenate([p._group for p in parts]),
-            _weight=None if first._weight is None else np.concatenate([p._weight for p in parts]),
-            _flags=joined_notes([(len(p), p._flags) for p in parts]),
-            _refused=joined_notes([(len(p), p._refused) for p in parts]),
-            _memo={k: _frozen(np.concatenate([p._memo[k] for p in parts])) for k in kept},
-        )
+        parts = list(parts)
+        return joining.joined(parts, sum(len(p) for p in parts))
 
 
-# ---- views, each computed once and remembered ------------------------------------------------------------
-
-
-def _sky(stars: Stars) -> dict[str, Any]:
-    return dict(zip(("ra", "dec"), map(_frozen, angles.longitude_latitude(stars.direction)), strict=True))
-
-
-def _motion(stars: Stars) -> dict[str, Any]:
-    east, north = angles.components(stars.raw.proper_motion, stars.direction)
-    return {"pmra": _frozen(east), "pmdec": _frozen(north)}
-
-
-def _galactic(stars: Stars) -> dict[str, Any]:
-    return {"galactic": _frozen(galaxy.to_galactic(stars.direction))}
-
-
-def _galactic_sky(stars: Stars) -> dict[str, Any]:
-    return dict(zip(("l", "b"), map(_frozen, angles.longitude_latitude(stars.raw.galactic)), strict=True))
-
-
-def _galactic_motion(stars: Stars) -> dict[str, Any]:
-    motion = galaxy.to_galactic(stars.raw.proper_motion)
-    east, north = angles.components(motion, stars.raw.galactic)
-    return {"pm_l": _frozen(east), "pm_b": _frozen(north)}
-
-
-def _basis(stars: Stars) -> dict[str, Any]:
-    return {"basis": tuple(map(_frozen, angles.tangent_basis(stars.direction)))}
-
-
-def _uvw(stars: Stars) -> dict[str, Any]:
-    out = np.empty((3, len(stars)))
-    for start in range(0, len(stars), angles.BLOCK):
-        rows = slice(start, start + angles.BLOCK)
-        np.matmul(galaxy.icrs_to_galactic(), _space_velocity(stars, rows), out=out[:, rows])
-    return {"uvw": _frozen(out)}
-
-
-def _space_velocity(stars: Stars, rows: slice) -> Array:
-    parallax, radial = stars._fields["parallax"][rows], stars._fields["radial_velocity"][rows]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        scale = A / parallax
-    if not (len(parallax) and parallax.min() > 0.0):
-        scale[~(parallax > 0.0)] = np.nan
-    if "direction" in stars._fields:
-        raw = stars.raw
-        return raw.proper_motion[:, rows] * scale + radial * raw.direction[:, rows]
-    ra, dec, pmra, pmdec = (stars._memo[k][rows] for k in _ANGLES)
-    return angles.from_local(ra, dec, scale * pmra, scale * pmdec, radial)
-
-
-_VIEWS = {
-    **dict.fromkeys(("ra", "dec"), _sky),
-    **dict.fromkeys(("pmra", "pmdec"), _motion),
-    **dict.fromkeys(("l", "b"), _galactic_sky),
-    **dict.fromkeys(("pm_l", "pm_b"), _galactic_motion),
-    "galactic": _galactic,
-    "basis": _basis,
-    "uvw": _uvw,
-}
-
-# ---- checks ----------------------------------------------------------------------------------------------
+def noted(notes: Mapping[str, Mask], mask: Mask, reason: str) -> dict[str, Mask]:
+    """The notes with those of one more mask under the reason."""
+    old = notes.get(reason)
+    return {**notes, reason: mask if old is None else old | mask}
 
 
 def _doors() -> Any:
     # By name: the doors stand above this module, which must not import them.
     return importlib.import_module("astrokin.tables")
-
-
-def _frozen(array: NDArray) -> NDArray:
-    view = array.view()
-    view.flags.writeable = False
-    return view
-
-
-def _column(value: Any, unit: u.UnitBase, name: str, n: int) -> Array:
-    if value is None:
-        return np.full(n, np.nan)
-    array = np.atleast_1d(raw_values(value, unit, name))
-    if array.shape == (1,) and n != 1:
-        return np.full(n, array[0])
-    return _of_length(array, n, name)
-
-
-def _of_length(array: Any, n: int, name: str) -> Any:
-    if array.shape[:1] != (n,) or (isinstance(array, np.ndarray) and array.dtype.kind == "f" and array.ndim != 1):
-        raise InputError(f"{name} has shape {array.shape}; the stars need ({n},).")
-    return array
-
-
-def _check_latitude(dec: Array) -> None:
-    if len(dec) and dec.max() <= 90.0 and dec.min() >= -90.0:
-        return
-    bad = np.abs(dec) > 90.0
-    if bad.any():
-        raise InputError(f"dec lies outside -90 to 90 deg in {some_rows(np.flatnonzero(bad))}.")
-
-
-def _field(name: str, value: Any, n: int) -> NDArray:
-    array = raw_values(value, FIELDS[name], name) if is_quantity(value) else np.asarray(value)
-    if array.dtype.kind not in "fc" or array.dtype.itemsize < 8:
-        array = array.astype(np.float64)
-    shape = (3, n) if name in _VECTORS else (n,)
-    if array.shape != shape:
-        raise InputError(f"{name} has shape {array.shape}; {shape} is needed.")
-    return array
-
-
-def julian_year(epoch: Any, n: int) -> float | Array | None:
-    """Epoch as Julian year(s) TCB from a `~astropy.time.Time` or plain numbers; scalar where all are equal."""
-    if epoch is None:
-        return None
-    value = julian_years(epoch) if hasattr(epoch, "tcb") else getattr(epoch, "value", epoch)
-    array = plain_values(value, "epoch")
-    if array.ndim == 0:
-        return float(array)
-    if array.shape != (n,):
-        raise InputError(f"epoch has shape {array.shape}; a scalar or ({n},) is needed.")
-    return float(array[0]) if n and (array == array[0]).all() else _frozen(array)
-
-
-def _checked_columns(columns: Mapping[str, Any], n: int) -> dict[str, Any]:
-    out = {}
-    for name, value in columns.items():
-        array = value if hasattr(value, "shape") and hasattr(value, "__getitem__") else np.asarray(value)
-        if array.shape[:1] != (n,):
-            raise InputError(f"column {name!r} has shape {array.shape}; {n} rows are needed.")
-        out[name] = array
-    return out
-
-
-def _checked_group(value: Any, n: int) -> NDArray[np.intp]:
-    return _of_length(np.asarray(value, dtype=np.intp), n, "group")
-
-
-def _checked_weight(value: Any, n: int) -> Array:
-    return _of_length(np.asarray(value, dtype=np.float64), n, "weight")
-
-
-_OTHER_FIELDS = {
-    "covariance": checked,
-    "epoch": julian_year,
-    "columns": _checked_columns,
-    "group": _checked_group,
-    "weight": _checked_weight,
-    "n_groups": lambda value, n: int(value),
-    "history": lambda value, n: tuple(map(str, value)),
-}
-
-
-def _row_index(index: Any, n: int) -> Any:
-    if isinstance(index, slice):
-        return index
-    array = np.asarray(getattr(index, "value", index))
-    if array.dtype == bool:
-        return _of_length(array, n, "the mask")
-    if array.size == 0:
-        array = array.astype(np.intp)
-    return np.atleast_1d(array)
-
-
-def _shared(a: Mapping[str, Any], b: Mapping[str, Any], key: str) -> bool:
-    return key in a and a[key] is b.get(key)
-
-
-def _noted(notes: Mapping[str, Mask], mask: Mask, reason: str) -> dict[str, Mask]:
-    old = notes.get(reason)
-    return {**notes, reason: mask if old is None else old | mask}
-
-
-def joined_notes(parts: Iterable[tuple[int, Mapping[str, Mask]]]) -> dict[str, Mask]:
-    """Masks by reason of consecutive blocks, given as (rows, notes), as masks of the whole."""
-    parts = list(parts)
-    reasons = dict.fromkeys(r for _, notes in parts for r in notes)
-    return {r: np.concatenate([notes.get(r, np.zeros(n, bool)) for n, notes in parts]) for r in reasons}
-
-
-def _is_part(part: Any, whole: Any, rows: slice) -> bool:
-    """Whether `part` is the very memory of those rows of `whole`."""
-    if not (isinstance(part, np.ndarray) and isinstance(whole, np.ndarray)) or part.ndim != whole.ndim:
-        return False
-    own = whole[..., rows]
-    return part.shape == own.shape and part.strides == own.strides and part.ctypes.data == own.ctypes.data
-
-
-def _joined(parts: Sequence[Any]) -> Any:
-    if isinstance(parts[0], np.ma.MaskedArray):
-        return np.ma.concatenate(parts)
-    if isinstance(parts[0], np.ndarray):
-        return np.concatenate(parts)
-    jd1, jd2 = (np.concatenate([getattr(p, k) for p in parts]) for k in ("jd1", "jd2"))
-    whole = type(parts[0])(jd1, jd2, format="jd", scale=parts[0].scale)
-    whole.format = parts[0].format
-    return whole
-
-
-def _joined_epoch(parts: Sequence[Stars]) -> float | Array | None:
-    if parts[0]._epoch is None:
-        return None
-    whole = np.concatenate([np.broadcast_to(np.asarray(p._epoch, float), len(p)) for p in parts])
-    return julian_year(whole, len(whole)) if len(whole) else parts[0]._epoch
-
-
-def _same(a: Any, b: Any) -> bool:
-    if a is None or b is None:
-        return a is b
-    if is_quantity(a) != is_quantity(b) or (is_quantity(a) and a.unit != b.unit):
-        return False
-    if np.ma.isMaskedArray(a) or np.ma.isMaskedArray(b):
-        masks = np.ma.getmaskarray(a), np.ma.getmaskarray(b)
-        return np.array_equal(*masks) and _same(np.ma.getdata(a)[~masks[0]], np.ma.getdata(b)[~masks[1]])
-    a, b = np.asarray(a), np.asarray(b)
-    numbers = a.dtype.kind in "fc" and b.dtype.kind in "fc"
-    return bool(np.array_equal(a, b, equal_nan=numbers))

@@ -101,6 +101,7 @@ def _shifted(stars: Any, velocity: NDArray[np.float64]) -> Any:
     raw = stars.raw
     r = raw.direction
     outward = velocity[0] * r[0] + velocity[1] * r[1] + velocity[2] * r[2]
-    scale = raw.parallax * (1.0 / A)
-    motion = raw.proper_motion + scale * (velocity - outward * r)
+    motion = velocity - outward * r
+    motion *= raw.parallax * (1.0 / A)
+    motion += raw.proper_motion
     return stars.replace(proper_motion=motion, radial_velocity=raw.radial_velocity + outward)

@@ -19,12 +19,11 @@ def slices(n: int, size: int = BLOCK) -> Iterator[slice]:
 
 def map_blocks(
     function: Callable[[Any], Any], rows: Any, size: int = BLOCK, progress: bool = False, label: str = ""
-) -> list[Any]:
-    """Apply a function to blocks of rows and return the results in order."""
-    if len(rows) <= size:
-        return [function(rows)]
+) -> Iterator[Any]:
+    """Apply a function to blocks of rows and yield the results in order, each as it is ready."""
     parts = shown(slices(len(rows), size), -(-len(rows) // size), label, progress)
-    return [function(rows[part]) for part in parts]
+    for part in parts:
+        yield function(rows if len(rows) <= size else rows[part])
 
 
 class MemorySource:

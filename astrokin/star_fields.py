@@ -1,0 +1,126 @@
+"""The checks of what goes into a `Stars`: units, shapes, ranges, epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+from numpy.typing import NDArray
+
+from astrokin.covariance import checked
+from astrokin.errors import InputError, some_rows
+from astrokin.times import julian_years
+from astrokin.units import KM_S, MAS, MAS_YR, is_quantity, plain_values, raw_values
+
+Array = NDArray[np.float64]
+
+#: The stored fields, with the unit of each.
+FIELDS = {
+    "direction": u.dimensionless_unscaled,
+    "parallax": MAS,
+    "proper_motion": MAS_YR,
+    "radial_velocity": KM_S,
+}
+VECTORS = ("direction", "proper_motion")
+ANGLES = ("ra", "dec", "pmra", "pmdec")
+
+
+def frozen(array: NDArray) -> NDArray:
+    """A view of the array that cannot be written to."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def one_per_row(value: Any, unit: u.UnitBase, name: str, n: int) -> Array:
+    """A Quantity as a plain array (n,), a scalar repeated; NaN for what is not given."""
+    if value is None:
+        return np.full(n, np.nan)
+    array = np.atleast_1d(raw_values(value, unit, name))
+    if array.shape == (1,) and n != 1:
+        return np.full(n, array[0])
+    return of_length(array, n, name)
+
+
+def of_length(array: Any, n: int, name: str) -> Any:
+    """The array itself, where it has one value per row."""
+    if array.shape[:1] != (n,) or (isinstance(array, np.ndarray) and array.dtype.kind == "f" and array.ndim != 1):
+        raise InputError(f"{name} has shape {array.shape}; the stars need ({n},).")
+    return array
+
+
+def check_latitude(dec: Array) -> None:
+    """Refuse declinations beyond the poles."""
+    if len(dec) and dec.max() <= 90.0 and dec.min() >= -90.0:
+        return
+    bad = np.abs(dec) > 90.0
+    if bad.any():
+        raise InputError(f"dec lies outside -90 to 90 deg in {some_rows(np.flatnonzero(bad))}.")
+
+
+def checked_field(name: str, value: Any, n: int) -> NDArray:
+    """One of the stored fields as a float64 (or complex128) array of the right shape, in its unit."""
+    array = raw_values(value, FIELDS[name], name) if is_quantity(value) else np.asarray(value)
+    if array.dtype.kind not in "fc" or array.dtype.itemsize < 8:
+        array = array.astype(np.float64)
+    shape = (3, n) if name in VECTORS else (n,)
+    if array.shape != shape:
+        raise InputError(f"{name} has shape {array.shape}; {shape} is needed.")
+    return array
+
+
+def julian_year(epoch: Any, n: int) -> float | Array | None:
+    """Epoch as Julian year(s) TCB from a `~astropy.time.Time` or plain numbers; scalar where all are equal."""
+    if epoch is None:
+        return None
+    value = julian_years(epoch) if hasattr(epoch, "tcb") else getattr(epoch, "value", epoch)
+    array = plain_values(value, "epoch")
+    if array.ndim == 0:
+        return float(array)
+    if array.shape != (n,):
+        raise InputError(f"epoch has shape {array.shape}; a scalar or ({n},) is needed.")
+    return float(array[0]) if n and (array == array[0]).all() else frozen(array)
+
+
+def checked_columns(columns: Mapping[str, Any], n: int) -> dict[str, Any]:
+    """Extra columns as arrays of n rows."""
+    out = {}
+    for name, value in columns.items():
+        array = value if hasattr(value, "shape") and hasattr(value, "__getitem__") else np.asarray(value)
+        if array.shape[:1] != (n,):
+            raise InputError(f"column {name!r} has shape {array.shape}; {n} rows are needed.")
+        out[name] = array
+    return out
+
+
+def _checked_group(value: Any, n: int) -> NDArray[np.intp]:
+    return of_length(np.asarray(value, dtype=np.intp), n, "group")
+
+
+def _checked_weight(value: Any, n: int) -> Array:
+    return of_length(np.asarray(value, dtype=np.float64), n, "weight")
+
+
+OTHER_FIELDS = {
+    "covariance": checked,
+    "epoch": julian_year,
+    "columns": checked_columns,
+    "group": _checked_group,
+    "weight": _checked_weight,
+    "n_groups": lambda value, n: int(value),
+    "history": lambda value, n: tuple(map(str, value)),
+}
+
+
+def row_index(index: Any, n: int) -> Any:
+    """An index of rows: a slice, a mask of n rows, or row numbers."""
+    if isinstance(index, slice):
+        return index
+    array = np.asarray(getattr(index, "value", index))
+    if array.dtype == bool:
+        return of_length(array, n, "the mask")
+    if array.size == 0:
+        array = array.astype(np.intp)
+    return np.atleast_1d(array)
