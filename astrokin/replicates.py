@@ -24,15 +24,31 @@ _STEPS = np.cumsum(np.exp(-1.0) / np.array([1, 1, 2, 6, 24, 120, 720, 5040, 4032
 
 def poisson_weights(rows: Any, replicate: int, seed: int) -> NDArray[np.float64]:
     """Poisson weights of mean one of the rows in one replicate, shape (n,)."""
-    key = _mixed(identity(rows) + _mixed(np.array([seed], np.uint64)) + _mixed(np.array([replicate + 1], np.uint64)))
+    draw = _mixed(np.array([replicate], np.uint64) + _mixed(np.array([seed], np.uint64)))
+    key = _mixed(identity(rows) + draw)
     uniform = (key >> np.uint64(11)).astype(np.float64) * 2.0**-53
     return np.searchsorted(_STEPS, uniform, side="right").astype(np.float64)
 
 
 def identity(rows: Any) -> Hash:
     """A hash of each row: of its `source_id` where there is one, of its observables else, shape (n,)."""
-    if "source_id" in rows.columns:
-        return _hashed(np.ma.getdata(np.asarray(rows["source_id"])))
+    if "source_id" not in rows.columns:
+        return _content(rows)
+    ids = rows["source_id"]
+    missing, values = _missing(ids), np.asarray(np.ma.getdata(ids))
+    return np.where(missing, _content(rows), _hashed(values)) if missing.any() else _hashed(values)
+
+
+def _missing(ids: Any) -> NDArray[np.bool_]:
+    mask, values = np.ma.getmaskarray(ids), np.asarray(np.ma.getdata(ids))
+    if values.dtype.kind == "f":
+        return mask | np.isnan(values)
+    if values.dtype.kind in "iub":
+        return mask
+    return mask | np.fromiter((v is None or v != v or not v for v in values.tolist()), bool, len(values))
+
+
+def _content(rows: Any) -> Hash:
     if not isinstance(rows, Stars):
         return _combined([v for v in rows.columns.values() if isinstance(v, np.ndarray)], len(rows))
     raw = rows.raw
@@ -57,7 +73,9 @@ def _hashed(array: NDArray[Any]) -> Hash:
 
 
 def _hashed_text(array: NDArray[np.str_]) -> Hash:
-    letters = np.ascontiguousarray(array).view(np.uint32).reshape(len(array), -1)
+    width = array.dtype.itemsize // 4
+    native = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    letters = native.view(np.uint32).reshape(len(array), width)
     total = np.zeros(len(array), np.uint64)
     for letter in letters.T:
         # Padding is passed over: the width of the array must not matter.

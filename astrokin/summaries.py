@@ -50,10 +50,14 @@ def grouped_product(a: Array, b: Array, group: NDArray[np.intp] | None = None, n
         a, b, group = a[:, order], b[:, order], group[order]
     out = np.zeros((n_groups, len(a), len(b)))
     starts = np.flatnonzero(np.diff(group, prepend=-1))
-    ends = [*starts[1:], len(group)]
-    for start, end in zip(starts, ends, strict=True):
+    for start, end in zip(starts, np.append(starts, len(group))[1:], strict=True):
         out[group[start]] = a[:, start:end] @ b[:, start:end].T
     return out
+
+
+def _counted(index: NDArray[np.intp], weight: Array, n: int) -> Array:
+    """Sums of the weights by index; of floats even where there is nothing to sum, unlike numpy's."""
+    return np.bincount(index, weight, n).astype(float, copy=False)
 
 
 def group_of(rows: Any) -> tuple[NDArray[np.intp] | None, int]:
@@ -207,17 +211,15 @@ class Moments:
         if rows is not None and rows.weight is not None:
             w = w * rows.weight
         index = np.zeros(n, np.intp) if group is None else group
-        total = np.bincount(index, w, n_groups)
+        total = _counted(index, w, n_groups)
         safe = np.where(total > 0, total, 1.0)
-        mean = np.stack([np.bincount(index, w * v, n_groups) for v in values], axis=1) / safe[:, None]
+        mean = np.stack([_counted(index, w * v, n_groups) for v in values], axis=1) / safe[:, None]
         x = values - mean[index].T
         # The mean once more, of the deviations: exact where the values are large.
-        mean = mean + np.stack([np.bincount(index, w * v, n_groups) for v in x], axis=1) / safe[:, None]
+        mean = mean + np.stack([_counted(index, w * v, n_groups) for v in x], axis=1) / safe[:, None]
         x = values - mean[index].T
         sums = _central_sums(x, w, group, n_groups, order)
-        return cls(
-            total, np.bincount(index, w * w, n_groups), np.bincount(index[w > 0], minlength=n_groups), mean, *sums
-        )
+        return cls(total, _counted(index, w * w, n_groups), _counted(index, 1.0 * (w > 0), n_groups), mean, *sums)
 
     def merge(self, other: Self) -> Self:
         """The summary of both blocks."""
@@ -341,8 +343,8 @@ class Histogram:
         place, inside = bin_of(values, edges)
         m = len(edges) - 1
         flat = (index * m + place)[inside]
-        total, total2 = (np.bincount(flat, v[inside], n_groups * m).reshape(n_groups, m) for v in (w, w * w))
-        return cls(edges, total, total2, np.bincount(index[~inside], w[~inside], n_groups))
+        total, total2 = (_counted(flat, v[inside], n_groups * m).reshape(n_groups, m) for v in (w, w * w))
+        return cls(edges, total, total2, _counted(index[~inside], w[~inside], n_groups))
 
     def merge(self, other: Self) -> Self:
         """The summary of both blocks."""
