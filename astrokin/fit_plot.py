@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import numpy as np
+from numpy.typing import NDArray
 
 from astrokin import fit_output
 from astrokin.optional import require
@@ -71,8 +72,9 @@ def _values_and_correlations(fit: Fit) -> Any:
         values_panel(fit, names, ax)
         label = unit_label(u.Unit(unit)) or "(no unit)"
         ax.set_xlabel(f"derived,  {label}" if derived else label)
-    if fit.correlation is not None:
-        _correlations(fit, right.subplots())
+    matrix = fit.correlation
+    if matrix is not None:
+        _correlations(list(fit), matrix, right.subplots())
     left.suptitle(fit_output.summary(fit), fontsize="medium")
     return figure
 
@@ -103,13 +105,12 @@ def values_panel(fit: Fit, names: list[str], ax: Any) -> None:
         ax.set_xticks([])
 
 
-def _correlations(fit: Fit, ax: Any) -> None:
-    matrix = fit.correlation
-    p = len(fit)
+def _correlations(names: list[str], matrix: NDArray[np.float64], ax: Any) -> None:
+    p = len(names)
     image = ax.imshow(np.ma.masked_invalid(matrix), vmin=-1, vmax=1, cmap="RdBu_r")
     ax.set_facecolor("0.85")  # behind what is not determined
-    ax.set_xticks(range(p), list(fit), rotation=90 if p > 5 else 0)
-    ax.set_yticks(range(p), list(fit))
+    ax.set_xticks(range(p), names, rotation=90 if p > 5 else 0)
+    ax.set_yticks(range(p), names)
     ax.set_title("correlation", fontsize="medium")
     ax.figure.colorbar(image, ax=ax, fraction=0.046)
     for i, j in np.argwhere(np.isfinite(matrix) & (p <= 14)):

@@ -1,4 +1,4 @@
-"""The verbs of every effect, from file to file: Parquet is streamed, whatever its size; the rest goes through memory."""
+"""The verbs of every effect, from file to file: Parquet is streamed, the rest goes through memory."""
 
 from __future__ import annotations
 

@@ -432,7 +432,9 @@ def test_a_bug_is_not_hidden(monkeypatch):
 
 def program(*args, cwd):
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from astrokin.cli import main; main()"
-    return subprocess.run([sys.executable, "-c", code, *map(str, args)], capture_output=True, text=True, cwd=cwd, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, args)], capture_output=True, text=True, cwd=cwd, check=False
+    )
 
 
 def test_as_a_program(tmp_path):

@@ -143,9 +143,7 @@ def test_another_value_is_another_observer(changes):
 
 def test_the_repr_names_what_was_given():
     shown = repr(own(pressure=743 * u.hPa))
-    assert shown == (
-        "Observer(2026-03-21T00:00:00.000 utc, location=(-70.4 deg, -24.6 deg, 2635 m), pressure=743 hPa)"
-    )
+    assert shown == ("Observer(2026-03-21T00:00:00.000 utc, location=(-70.4 deg, -24.6 deg, 2635 m), pressure=743 hPa)")
     assert repr(ak.Observer(2016.0)) == "Observer(2016.0)"
 
 

@@ -21,7 +21,9 @@ _HELP_ITSELF = getattr(click.exceptions, "NoArgsIsHelpError", ())  # click 8.2 a
 class App(click.Group):
     """A group of commands in which every error that astrokin raises on purpose is one line on standard error."""
 
-    def main(self, args: Any = None, prog_name: str | None = None, standalone_mode: bool = True, **more: Any) -> Any:
+    def main(  # type: ignore[override]  # one signature for click's two
+        self, args: Any = None, prog_name: str | None = None, standalone_mode: bool = True, **more: Any
+    ) -> Any:
         """Run the command line; exit with its status, or return it where `standalone_mode` is false."""
 
         def run() -> Any:
@@ -29,7 +31,7 @@ class App(click.Group):
 
         with warnings.catch_warnings():
             warnings.simplefilter("default", AstrokinWarning)
-            warnings.showwarning = _show_warning
+            warnings.showwarning = _show_warning  # type: ignore[assignment]
             status = _status(run)
         if standalone_mode:
             sys.exit(status)

@@ -205,4 +205,5 @@ def compared(fit: Any, truth: Mapping[str, Any]) -> Iterator[Row]:
         arrays = np.broadcast_arrays(true.to_value(value.unit), value.value, error.to_value(value.unit))
         for i in np.ndindex(arrays[0].shape):
             place = f"[{', '.join(map(str, i))}]" if i else ""
-            yield Row(name + place, *(float(a[i]) for a in arrays), value.unit, fit.undetermined.get(name, ""))
+            at_truth, found, spread = (float(a[i]) for a in arrays)
+            yield Row(name + place, at_truth, found, spread, unit=value.unit, reason=fit.undetermined.get(name, ""))
