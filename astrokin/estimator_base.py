@@ -56,6 +56,9 @@ class Estimator(Parametrised, ABC):
         What every row must have: of ``"parallax"``, ``"proper_motion"``, ``"radial_velocity"``.
     references : tuple of str
         Keys of the package's BibTeX file, or bibcodes.
+    reads : frozenset of str or None
+        The fields it looks at, so that no other column of a file is read: of ``"parallax"``,
+        ``"proper_motion"``, ``"radial_velocity"``, ``"covariance"``. None: all of them.
     takes : type
         The kind of rows: `Stars`.
     max_passes : int
@@ -84,6 +87,7 @@ class Estimator(Parametrised, ABC):
 
     name: ClassVar[str] = ""
     needs: ClassVar[frozenset[str]] = frozenset()
+    reads: ClassVar[frozenset[str] | None] = None
     references: ClassVar[tuple[str, ...]] = ()
     takes: ClassVar[type] = Stars
     max_passes: ClassVar[int] = 1

@@ -63,8 +63,10 @@ def source_of(data: Any, names: Mapping[str, str] | None, estimator: Estimator) 
 
 def _fields_read(estimator: Estimator) -> frozenset[str] | None:
     """The fields worth reading; None (all) for an estimator that does not say what it reads."""
-    reads = getattr(estimator, "reads", None)
-    return None if reads is None else frozenset(reads) | {"direction"}
+    if estimator.reads is None:
+        return None
+    cuts = {"covariance"} if estimator.min_parallax_over_error is not None else set()
+    return frozenset(estimator.reads) | {"direction", "parallax"} | cuts
 
 
 def _columns_read(estimator: Estimator) -> tuple[str, ...]:

@@ -177,7 +177,7 @@ def _add_parallax_errors(out: dict[tuple[int, int], Array], data: Sample, v_sun:
     if 2 in pull:
         pull[2] = pull[2] + data.radial_velocity
     cross = {k: scale[k] * data.errors[k, 3] for k in data.used if (k, 3) in data.errors}
-    loose = {k: variance * pull[k] + (cross[k] if k in cross else 0.0) for k in data.used}
+    loose = {k: variance * pull[k] + cross.get(k, 0.0) for k in data.used}
     for a in data.used:
         for b in data.used:
             if a <= b:
@@ -234,6 +234,16 @@ def pulls(w: dict[tuple[int, int], Array], e: list[Array | None], data: Sample) 
         for row, axis in zip(out, data.axes[a], strict=False):
             row += local[a] * axis
     return out, misfit
+
+
+def trace(w: dict[tuple[int, int], Array]) -> Array:
+    """Trace of the weights of each row."""
+    return sum(element for (a, b), element in w.items() if a == b)  # type: ignore[return-value]
+
+
+def trace_of_square(w: dict[tuple[int, int], Array]) -> Array:
+    """Trace of W W of each row."""
+    return sum((element * element) * (1.0 if a == b else 2.0) for (a, b), element in w.items())  # type: ignore[return-value]
 
 
 def _column(w: dict[tuple[int, int], Array], a: int, values: Any, data: Sample) -> Array:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Any
 
 import astropy.units as u
@@ -13,23 +12,13 @@ from numpy.typing import NDArray
 
 import astrokin as ak
 from astrokin import galaxy, simulation, velocity_model
-from astrokin.summaries import group_of, grouped_product
+from astrokin.estimators.linear_field import NAMES, State, Sums, Terms, first_dispersion
+from astrokin.summaries import group_of
 
 Array = NDArray[np.float64]
 
 SHEAR = u.km / u.s / u.kpc
 VELOCITY = u.km / u.s
-_NAMES = ("A", "B", "C", "K", "U", "V", "W")
-#: Elements of (T | v_sun) in the order of their sums, by the parameters: T = [[K + C, A - B], [A + B, K - C]].
-_COMBINATIONS = {
-    "A": ((0, 1, 1.0), (1, 0, 1.0)),
-    "B": ((0, 1, -1.0), (1, 0, 1.0)),
-    "C": ((0, 0, 1.0), (1, 1, -1.0)),
-    "K": ((0, 0, 1.0), (1, 1, 1.0)),
-    "U": ((0, 2, 1.0),),
-    "V": ((1, 2, 1.0),),
-    "W": ((2, 2, 1.0),),
-}
 _TENSOR = ("sigma_UU", "sigma_UV", "sigma_UW", "sigma_VV", "sigma_VW", "sigma_WW")
 #: The six elements of the dispersion tensor by the parameters fitted: (6, q).
 _SHAPES = {
@@ -37,7 +26,6 @@ _SHAPES = {
     "diagonal": (("sigma_UU", "sigma_VV", "sigma_WW"), np.eye(6)[:, [0, 3, 5]]),
     "full": (_TENSOR, np.eye(6)),
 }
-_START = 30.0**2  # (km/s)^2, a disc star's dispersion: only where the iteration begins
 _TOLERANCE = 1e-3  # of a standard error
 
 
@@ -120,20 +108,20 @@ class OortConstants(ak.Estimator):
 
     # ---- one pass ----------------------------------------------------------------------------------------
 
-    def collect(self, rows: Any, params: Any) -> _Sums:
+    def collect(self, rows: Any, params: Any) -> Sums:
         """Sums that give score and information of all parameters about those of the last pass."""
-        state = _State.first(group_of(rows)[1], self._shape) if params is None else params.state
-        terms = _Terms(self, rows, state)
+        state = State.first(group_of(rows)[1], self._shape) if params is None else params.state
+        terms = Terms(self._shape, self.use, rows, state)
         return terms.sums(meat=params is not None and params.final)
 
-    def solve(self, summary: _Sums, params: Any) -> ak.Fit:
+    def solve(self, summary: Sums, params: Any) -> ak.Fit:
         """One Newton step (Fisher scoring); errors from the sandwich in the final pass."""
         first = params is None
-        state = _State.first(len(summary.tally), self._shape) if first else params.state
+        state = State.first(len(summary.tally), self._shape) if first else params.state
         normal = summary.normal_equations(self._shape)
         step = normal.step()
         if first:
-            step[:, 7:] = _first_dispersion(summary, normal, step, state.dispersion) - state.dispersion
+            step[:, 7:] = first_dispersion(summary, normal, step, state.dispersion) - state.dispersion
         error = np.sqrt(np.maximum(np.einsum("gii->gi", normal.inverse), 1e-300))
         moved = state.moved(step, self._shape)
         converged = not first and bool(np.all(np.abs(moved.values - state.values) < _TOLERANCE * error))
@@ -146,12 +134,12 @@ class OortConstants(ak.Estimator):
     def _shape(self) -> Array:
         return _SHAPES[self.dispersion][1]
 
-    def _named(self, state: _State) -> dict[str, u.Quantity]:
+    def _named(self, state: State) -> dict[str, u.Quantity]:
         units = [SHEAR] * 4 + [VELOCITY] * 3 + [VELOCITY**2] * self._shape.shape[1]
-        names = (*_NAMES, *_SHAPES[self.dispersion][0])
+        names = (*NAMES, *_SHAPES[self.dispersion][0])
         return {k: v << unit for k, v, unit in zip(names, state.values.T, units, strict=True)}
 
-    def _fit(self, summary: ak.NormalEquations, state: _State, converged: bool) -> ak.Fit:
+    def _fit(self, summary: ak.NormalEquations, state: State, converged: bool) -> ak.Fit:
         values, covariance = self._named(state), summary.sandwich()
         lost = summary.undetermined
         reasons = {}
@@ -170,8 +158,8 @@ class OortConstants(ak.Estimator):
 
     def residual(self, rows: Any, params: Any) -> Array:
         """Root of e^T W e over the number of measured components."""
-        terms = _Terms(self, rows, params.state)
-        return np.sqrt(terms.misfit / terms.components)
+        terms = Terms(self._shape, self.use, rows, params.state)
+        return np.sqrt(terms.misfit / terms.data.components)
 
     # ---- what follows from the results -------------------------------------------------------------------
 
@@ -219,233 +207,10 @@ class OortConstants(ak.Estimator):
         v = t @ x - v_sun[:, None] + np.linalg.cholesky(tensor) @ rng.normal(size=(3, n))
         stars = simulation.observed(x, v, rng)
         units = [SHEAR] * 4 + [VELOCITY] * 3 + [VELOCITY**2] * len(names)
-        return stars, {k: truth[k] * unit for k, unit in zip((*_NAMES, *names), units, strict=True)}
+        return stars, {k: truth[k] * unit for k, unit in zip((*NAMES, *names), units, strict=True)}
 
     @classmethod
     def examples(cls) -> Any:
         yield cls()
         yield cls(use=("pm",), dispersion="full")
         yield cls(use=("rv",))
-
-
-@dataclass(frozen=True)
-class _State:
-    """Parameters (G, 7 + q) of the last pass, and the dispersion tensors (G, 3, 3) that the weights use."""
-
-    values: Array
-    tensor: Array
-    positive: bool = True
-    settled: bool = False
-
-    @classmethod
-    def first(cls, n_groups: int, shape: Array) -> _State:
-        values = np.zeros((n_groups, 7 + shape.shape[1]))
-        values[:, 7:] = np.linalg.lstsq(shape, np.array([_START, 0, 0, _START, 0, _START]), rcond=None)[0]
-        return cls(values, np.broadcast_to(_START * np.eye(3), (n_groups, 3, 3)))
-
-    @property
-    def dispersion(self) -> Array:
-        return self.values[:, 7:]
-
-    @property
-    def field(self) -> Array:
-        """(T | v_sun) as matrices (G, 3, 3) that act on (g_x, g_y, -parallax)."""
-        out = np.zeros((len(self.values), 3, 3))
-        for k, name in enumerate(_NAMES):
-            for i, j, sign in _COMBINATIONS[name]:
-                out[:, i, j] += sign * self.values[:, k]
-        return out
-
-    @property
-    def in_icrs(self) -> tuple[Array, Array]:
-        """The field and the dispersion tensors with ICRS axes in the place of the Galactic ones."""
-        rotation = galaxy.icrs_to_galactic()
-        turned = rotation.T @ self.tensor @ rotation
-        round_ = np.ptp(np.einsum("gii->gi", self.tensor), axis=1) == 0.0
-        return rotation.T @ self.field, np.where(round_[:, None, None], self.tensor, turned)
-
-    def moved(self, step: Array, shape: Array) -> _State:
-        values = self.values + step
-        tensor, positive = _positive(velocity_model.symmetric(values[:, 7:] @ shape.T))
-        if not positive:
-            # Back into the domain, so that a limit is reached and not run away from.
-            six = tensor[:, *_ROWS]
-            values[:, 7:] = np.linalg.lstsq(shape, six.T, rcond=None)[0].T
-        return _State(values, tensor, positive)
-
-    def with_settled(self, settled: bool) -> _State:
-        return _State(self.values, self.tensor, self.positive, settled)
-
-
-def _positive(tensor: Array) -> tuple[Array, bool]:
-    """Tensors fit to weight with: eigenvalues below a thousandth of the largest are raised to it."""
-    tensor = np.where(np.isfinite(tensor), tensor, _START * np.eye(3))
-    values, vectors = np.linalg.eigh(tensor)
-    floor = np.maximum(1e-3 * values[:, -1:], 1e-6)
-    raised = np.maximum(values, floor)
-    positive = bool((values >= floor).all())
-    return (tensor if positive else (vectors * raised[:, None, :]) @ vectors.swapaxes(1, 2)), positive
-
-
-def _first_dispersion(summary: _Sums, normal: ak.NormalEquations, step: Array, start: Array) -> Array:
-    """After the first pass: the scatter about the fitted field instead of about zero."""
-    field = step[:, :7]
-    explained = np.einsum("gi,gij,gj->g", field, normal.matrix[:, :7, :7], field)
-    freedom = np.maximum(summary.tally[:, 2] - 7, 1.0)
-    scale = np.maximum(normal.misfit - explained, 1e-6) / freedom
-    return start * scale[:, None]
-
-
-class _Terms:
-    """Residuals, weights and their products for one block."""
-
-    def __init__(self, estimator: OortConstants, rows: Any, state: _State) -> None:
-        self.rows, self.shape = rows, estimator._shape
-        self.data = data = velocity_model.sample(rows, estimator.use)
-        self.parallax = data.parallax
-        self.regressor = np.empty((3, len(rows)))
-        np.matmul(galaxy.icrs_to_galactic()[:2], data.axes[2], out=self.regressor[:2])
-        np.negative(data.parallax, out=self.regressor[2])
-        field, tensor = (self._by_row(m) for m in state.in_icrs)
-        motion = field @ self.regressor if field.ndim == 2 else np.einsum("ijn,jn->in", field, self.regressor)
-        local = velocity_model.inverse(velocity_model.variance(data, tensor, field[:, 2]), data)
-        self.pull, self.misfit = velocity_model.pulls(local, velocity_model.residual(data, motion), data)
-        self.weight = velocity_model.matrices(local, data)
-        self.components = data.components
-
-    def _by_row(self, matrices: Array) -> Array:
-        """The matrix of each row's group, (3, 3, n); just the one where there is but one group."""
-        if self.rows.group is None or len(matrices) == 1:
-            return matrices[0]
-        return np.ascontiguousarray(np.moveaxis(matrices[self.rows.group], 0, -1))
-
-    def sums(self, meat: bool) -> _Sums:
-        """The sums of the block, by group; with `meat` those of the products of the scores."""
-        total = self._total
-        spread = (self.parallax * self.parallax) * self.weight
-        pull = self.parallax * self.pull
-        return _Sums(
-            weight=total(self.weight, velocity_model.outer(self.regressor)),
-            spread=total(spread, spread),
-            field=total(self.pull, self.regressor),
-            scatter=total(pull, pull),
-            tally=self._tally(),
-            meat=self._meat(spread, pull) if meat else None,
-        )
-
-    def _tally(self) -> Array:
-        """Rows, misfit and measured components by group, (G, 3)."""
-        if self.rows.group is None and self.rows.weight is None:
-            n = len(self.rows)
-            return np.array([[n, self.misfit.sum(), np.sum(self.components * np.ones(n)) if n else 0.0]])
-        return self._total(self._ones, np.stack([self._ones[0], self.misfit, self._ones[0] * self.components]))[:, 0]
-
-    @cached_property
-    def _ones(self) -> Array:
-        return np.ones((1, len(self.rows)))
-
-    def _total(self, a: Array, b: Array) -> Array:
-        group, n_groups = group_of(self.rows)
-        times = self.rows.weight
-        return grouped_product(a if times is None else a * times, b, group, n_groups)
-
-    def _meat(self, spread: Array, pull: Array) -> Array:
-        """Sums of the products of the rows' own scores, (G, 7 + q, 7 + q)."""
-        rotation = galaxy.icrs_to_galactic()
-        e, r = rotation @ self.pull, self.regressor
-        pull, spread = rotation @ pull, velocity_model.turning(rotation) @ spread
-        xy, yx, xx, yy = e[0] * r[1], e[1] * r[0], e[0] * r[0], e[1] * r[1]
-        field = [xy + yx, yx - xy, xx - yy, xx + yy, e[0] * r[2], e[1] * r[2], e[2] * r[2]]
-        scatter = velocity_model.outer(pull)
-        scatter -= spread
-        scores = np.concatenate([np.stack(field), (0.5 * velocity_model.TWICE[:, None] * self.shape).T @ scatter])
-        return self._total(scores, scores)
-
-
-#: Rows and columns of the six elements of a symmetric matrix.
-_ROWS = tuple(np.array(velocity_model.PAIRS).T)
-
-
-def _combined(sums: Array) -> Array:
-    """Sums (G, 3, 3) over components and regressors, as those of A, B, C, K, U, V, W: (G, 7)."""
-    return np.stack([sum(sign * sums[:, i, j] for i, j, sign in _COMBINATIONS[k]) for k in _NAMES], axis=1)
-
-
-def _field_map() -> Array:
-    """What each sum of W_ik g_j g_m (as 6 x 6) adds to the information of each pair of A, B, C, K, U, V, W."""
-    out = np.zeros((7, 7, 6, 6))
-    place = velocity_model.PLACE
-    for p, one in enumerate(_NAMES):
-        for r, other in enumerate(_NAMES):
-            for i, j, s in _COMBINATIONS[one]:
-                for k, m, t in _COMBINATIONS[other]:
-                    out[p, r, place[i, k], place[j, m]] += s * t
-    return out
-
-
-_FIELD_MAP = _field_map()
-_SIZE_MAP = np.abs(np.einsum("ppij->pij", _FIELD_MAP))
-
-
-@dataclass(frozen=True)
-class _Sums:
-    """What a pass collects, group axis first: sums over rows, vectors and matrices in ICRS axes.
-
-    Attributes
-    ----------
-    weight : ndarray, shape (G, 6, 6)
-        Sums of W_ij xi_k xi_m with the regressors xi = (g_x, g_y, -parallax).
-    spread : ndarray, shape (G, 6, 6)
-        Sums of parallax^4 W_ij W_km.
-    field : ndarray, shape (G, 3, 3)
-        Sums of (W e)_i xi_k.
-    scatter : ndarray, shape (G, 3, 3)
-        Sums of parallax^2 (W e)_i (W e)_j.
-    tally : ndarray, shape (G, 3)
-        Rows, misfit and measured components.
-    meat : ndarray, shape (G, 7 + q, 7 + q), optional
-        Sums of the products of the rows' scores.
-    """
-
-    weight: Array
-    spread: Array
-    field: Array
-    scatter: Array
-    tally: Array
-    meat: Array | None
-
-    def merge(self, other: _Sums) -> _Sums:
-        """The sums of both blocks."""
-        pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
-        return _Sums(*(None if a is None or b is None else a + b for a, b in pairs))
-
-    def normal_equations(self, shape: Array) -> ak.NormalEquations:
-        """Score and expected information of A, B, C, K, U, V, W and the dispersion parameters."""
-        rotation = galaxy.icrs_to_galactic()
-        turning = velocity_model.turning(rotation)
-        weight, spread = turning @ self.weight, turning @ self.spread @ turning.T
-        # parallax^2 is the square of the last regressor: sums of parallax^2 W stand among the weights.
-        scatter = (rotation @ self.scatter @ rotation.T)[:, *_ROWS] - weight[:, :, 5]
-        return ak.NormalEquations(
-            matrix=_information(weight, spread, shape),
-            vector=np.concatenate(
-                [_combined(rotation @ self.field), 0.5 * scatter * velocity_model.TWICE @ shape], axis=1
-            ),
-            misfit=self.tally[:, 1],
-            count=self.tally[:, 0],
-            meat=self.meat,
-        )
-
-
-def _information(weight: Array, spread: Array, shape: Array) -> Array:
-    """Expected information of all parameters from sums in Galactic axes, (G, 7 + q, 7 + q)."""
-    q = shape.shape[1]
-    out = np.zeros((len(weight), 7 + q, 7 + q))
-    out[:, :7, :7] = np.tensordot(weight, _FIELD_MAP, ([1, 2], [2, 3]))
-    size = np.tensordot(np.abs(weight), _SIZE_MAP, ([1, 2], [1, 2]))
-    for p in range(7):
-        # The information is but the round-off of terms that cancel: the parameter is not determined.
-        noise = out[:, p, p] <= 1e-11 * size[:, p]
-        out[noise, p, :] = out[noise, :, p] = 0.0
-    out[:, 7:, 7:] = shape.T @ velocity_model.dispersion_information(spread) @ shape
-    return out
