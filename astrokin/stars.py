@@ -133,7 +133,7 @@ class Stars:
     >>> len(stars)
     2
     >>> stars.uvw[:, 0].round(1)
-    <Quantity [-141.7,    4.7,   18.4] km / s>
+    <Quantity [-141.3,    5. ,   18.5] km / s>
     """
 
     __slots__ = (

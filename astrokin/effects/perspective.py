@@ -144,7 +144,7 @@ class PerspectiveAcceleration(ak.Effect):
         ...                    radial_velocity=-110.5 * u.km / u.s)
         >>> rates = ak.effects.PerspectiveAcceleration.rates(barnard)
         >>> rates["radial_velocity_rate"].to(u.m / u.s / u.yr).round(2)
-        <Quantity [4.55] m / (s yr)>
+        <Quantity [4.54] m / (s yr)>
         """
         from astropy.table import QTable
 

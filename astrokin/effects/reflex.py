@@ -61,7 +61,7 @@ class ReflexMotion(ak.Effect):
     ...                    pmdec=[0] * u.mas / u.yr, radial_velocity=[0] * u.km / u.s)
     >>> seen = ak.effects.ReflexMotion().apply(at_rest)
     >>> seen.radial_velocity.round(3), seen.uvw[:, 0].round(3)
-    (<Quantity [-1.76] km / s>, <Quantity [-11.1 , -12.24,  -7.25] km / s>)
+    (<Quantity [0.852] km / s>, <Quantity [-11.1 , -12.24,  -7.25] km / s>)
     """
 
     name = "reflex-motion"
