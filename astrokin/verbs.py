@@ -81,6 +81,8 @@ class BlockRun:
         gaps = _gaps(self.effect, stars, self.rules)
         out = stars if gaps is None else _filled(stars, gaps)
         for step in self.effect.steps if self.verb == "apply" else reversed(self.effect.steps):
+            for reason, mask in step.unfit(out).items():
+                out = out.refuse(mask, reason)
             out = _stepped(step.bound(out), self.verb, out)
         if gaps is not None:
             out = _emptied(out, gaps)
@@ -211,9 +213,15 @@ def change(effect: Effect, data: Any, rules: Rules) -> Any:
     parts = []
     for step in effect.steps:
         after = run_on_stars(step, "apply", stars, rules)
-        parts.append(QTable(_changes(step, stars, after)))
+        parts.append(_readable(QTable(_changes(step, stars, after))))
         stars = after
     return vstack(parts) if len(parts) > 1 else parts[0]
+
+
+def _readable(table: Any) -> Any:
+    for name in table.colnames[2:]:
+        table[name].info.format = ".6g"
+    return table
 
 
 def _changes(effect: Effect, before: Stars, after: Stars) -> dict[str, Any]:
