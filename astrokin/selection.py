@@ -72,13 +72,18 @@ class Selection:
         return [(reason, bad) for reason, bad in tests if bad is not None]
 
     def _unweighable(self, stars: Stars) -> list[tuple[str, Mask]]:
-        """Without its error, a parallax that is not positive says nothing: it cannot be weighted."""
-        covariance, parallax = stars.raw.covariance, stars.raw.parallax
-        if "parallax" not in self.needs or (covariance is not None and covariance.knows("parallax")):
+        """Without errors, a parallax that is not positive says nothing: it cannot be weighted."""
+        parallax = stars.raw.parallax
+        if "parallax" not in self.needs or not len(parallax) or parallax.min() > 0.0:
             return []
-        if not len(parallax) or parallax.min() > 0.0:
-            return []
-        return [("parallax not positive, its error not known", ~(parallax > 0.0))]
+        return [("parallax not positive, errors not known", ~(parallax > 0.0) & self._without_errors(stars))]
+
+    def _without_errors(self, stars: Stars) -> Any:
+        covariance = stars.raw.covariance
+        names = ("parallax", *(("pmra", "pmdec") if "proper_motion" in self.needs else ()))
+        if covariance is None or not all(map(covariance.knows, names)):
+            return True
+        return ~np.all([covariance.error(name) > 0.0 for name in names], axis=0)
 
     def _cuts(self, stars: Stars) -> list[tuple[str, Mask]]:
         parallax, tests = stars.raw.parallax, []
@@ -100,7 +105,7 @@ class Selection:
     def _groups(self, stars: Stars) -> tuple[NDArray[np.intp], str, Mask]:
         values = stars[self.by]
         if self.edges is None:
-            place, found = _label_places(np.asarray(values), self.labels)
+            place, found = _label_places(values, self.labels)
             return place, f"no {self.by}", ~found
         edges, plain = _in_one_unit(self.edges, values, self.by)
         place, inside = bin_of(plain, edges)
@@ -201,8 +206,8 @@ def _label_places(values: Any, labels: tuple[Any, ...]) -> tuple[NDArray[np.intp
     if not labels:
         return np.zeros(len(values), np.intp), np.zeros(len(values), bool)
     known = np.asarray(labels)
-    mask = np.ma.getmaskarray(values)
-    plain = np.ma.getdata(values)
+    mask = np.ma.getmaskarray(_plain(values))
+    plain = np.asarray(np.ma.getdata(_plain(values)))
     place = np.minimum(np.searchsorted(known, plain), len(known) - 1)
     return place, (known[place] == plain) & ~mask
 
