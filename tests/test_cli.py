@@ -1,5 +1,6 @@
 """The command line: what it does, and one clear line for whatever is wrong."""
 
+import inspect
 import os
 import subprocess
 import sys
@@ -23,8 +24,12 @@ ROOT = Path(ak.__file__).parent.parent
 OORT = "oort-constants"
 
 
+# click before 8.2 joins the two outputs unless told otherwise
+APART = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
+
+
 def run(*args):
-    return CliRunner().invoke(main, [str(a) for a in args])
+    return CliRunner(**APART).invoke(main, [str(a) for a in args])
 
 
 def done(*args):
@@ -225,6 +230,14 @@ def test_demo_replaces_its_own_report_only(tmp_path):
     target.write_text(report.page([], {}, "nothing"))
     done("demo", "--n", "100", "--report", target)
     assert "<h2>oort-constants" in target.read_text()
+
+
+def test_demo_without_matplotlib_says_so(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    done("demo", "--n", "100", "--report", tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text()
+    assert "No figure: MissingDependencyError: Plotting needs matplotlib" in page
+    assert "<img" not in page
 
 
 class Biased(ak.Estimator):

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from astrokin.cli.trial import TOO_FAR, Trial
-from astrokin.errors import MissingDependencyError
 from astrokin.fit_output import html, html_row
 from astrokin.provenance import versions
 
@@ -82,11 +81,10 @@ def _changes(trial: Trial) -> str:
 
 
 def _figure(fit: Any) -> str:
-    try:
-        figure = fit.plot()
-    except MissingDependencyError as error:
-        return f'<p class="note">No figure: {escape(str(error))}</p>'
     picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=110)
+    try:
+        fit.plot().savefig(picture, format="png", dpi=110)
+    except Exception as error:  # matplotlib is not there, or a plugin's drawing fails: said, and the report goes on
+        return f'<p class="note">No figure: {escape(f"{type(error).__name__}: {error}")}</p>'
     code = base64.b64encode(picture.getvalue()).decode()
     return f'<p><img alt="the fit as a figure" src="data:image/png;base64,{code}"></p>'
