@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import pairwise
 from typing import Any
 
 import astropy.units as u
@@ -248,7 +249,7 @@ def test_no_partition_changes_the_fold(cuts, seed, boot):
     collect = Collect(OnePass(bootstrap=boot, by="kind"), Selection(by="kind", labels=(0, 1, 2)), None)
     whole = collect(sample)
     edges = [0, *sorted(cuts), 300]
-    parts = [collect(sample[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [collect(sample[a:b]) for a, b in pairwise(edges)]
     merged = reduce(lambda a, b: a.merge(b), [parts[k] for k in rng.permutation(len(parts))])
     assert merged.used == whole.used == 300
     for name in ("weight", "mean", "second"):
@@ -300,7 +301,7 @@ def test_a_source_may_bring_its_own_fold():
 
 @pytest.mark.parametrize("by", [None, "kind"])
 def test_no_rows_are_an_error(by):
-    with pytest.raises(InputError, match="no rows|no value"):
+    with pytest.raises(InputError, match=r"no rows|no value"):
         OnePass(by=by).fit(stars(10, kind=np.arange(10))[:0])
 
 
