@@ -62,6 +62,11 @@ class Spec:
     physical: Callable[[Any], Any] | None = None
     domain: str = ""
 
+    @property
+    def component(self) -> Spec:
+        """What one component of a vector may be."""
+        return dataclasses.replace(self, shape=(), optional=False)
+
     def checked(self, value: Any, where: str) -> Any:
         """The value as it is stored, or an error that names `where`."""
         if isinstance(value, Column):
@@ -73,11 +78,35 @@ class Spec:
         return _CHECKS[self.kind](self, value, where)
 
     def bound(self, value: Any, name: str) -> Any:
-        """The per-row values of a column, in the parameter's unit."""
+        """The per-row values of a column, rows last, in the parameter's unit; NaN outside its domain."""
         if self.kind != "quantity":
             return value
+        plain = self._by_row(value, name)
+        return np.where(self._fits(plain), plain, np.nan) << self.unit
+
+    def _by_row(self, value: Any, name: str) -> Any:
         plain = raw_values(value if is_quantity(value) else value * self.unit, self.unit, f"column {name!r}")
-        return plain << self.unit
+        if plain.shape[1:] != self.shape:
+            raise InputError(f"column {name!r} holds {plain.shape[1:]} per row; {self.shape or 'a scalar'} is needed.")
+        return np.moveaxis(plain, 0, -1)
+
+    def _fits(self, plain: Any) -> Any:
+        with np.errstate(invalid="ignore"):
+            return True if self.physical is None else np.asarray(self.physical(plain)) | np.isnan(plain)
+
+    def unfit(self, value: Any, name: str) -> dict[str, Any]:
+        """Rows of a column, as masks (n,) by reason, in which there is no value or one outside the domain."""
+        if self.kind == "epoch":
+            plain = np.asarray(getattr(value, "jyear", getattr(value, "value", value)), float)
+            return {f"no value in column {name!r}": np.isnan(plain)}
+        plain = self._by_row(value, name)
+        rows = (-1, plain.shape[-1])
+        return {
+            f"no value in column {name!r}": np.isnan(plain).reshape(rows).any(axis=0),
+            f"column {name!r}: {self.domain} is needed": ~np.broadcast_to(self._fits(plain), plain.shape)
+            .reshape(rows)
+            .all(axis=0),
+        }
 
     def from_text(self, text: str, where: str) -> Any:
         """The value of a command-line setting such as ``11.1,12.24,7.25 km/s``."""
@@ -93,7 +122,9 @@ def _check_quantity(spec: Spec, value: Any, where: str) -> Any:
         raise InputError(f"{where} is the text {value!r}: for a column write ak.column({value!r}).")
     if isinstance(value, tuple | list):
         if any(isinstance(v, Column) for v in value):
-            return tuple(Spec("quantity", unit=spec.unit).checked(v, where) for v in value)
+            if (len(value),) != spec.shape:
+                raise InputError(f"{where} has {len(value)} components; {spec.shape or 'a scalar'} is needed.")
+            return tuple(spec.component.checked(v, where) for v in value)
         value = _stacked(value, where)
     if not is_quantity(value):
         raise InputError(f"{where} is {value!r}, which has no unit: give it in {spec.unit} or a unit that converts.")
@@ -293,6 +324,17 @@ class Parametrised:
             object.__setattr__(new, f.name, _bound_value(getattr(self, f.name), f.metadata.get(_KEY), rows))
         return new
 
+    def unfit(self, rows: Any) -> dict[str, Any]:
+        """Rows, as masks (n,) by reason, whose columns hold no value of a parameter, or one outside its domain."""
+        found: dict[str, Any] = {}
+        for name, spec in self.specs():
+            value = getattr(self, name)
+            spec = spec.component if isinstance(value, tuple) and spec.shape else spec
+            for part in value if isinstance(value, tuple) else (value,):
+                if isinstance(part, Column):
+                    found.update(spec.unfit(rows[part.name], part.name))
+        return {reason: mask for reason, mask in found.items() if mask.any()}
+
     def options(self) -> dict[str, Any]:
         """All fields by name, as stored: what the provenance records."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
@@ -310,7 +352,7 @@ def _bound_value(value: Any, spec: Spec | None, rows: Any) -> Any:
     if isinstance(value, Column):
         return spec.bound(rows[value.name], value.name)
     if isinstance(value, tuple) and any(isinstance(v, Column) for v in value):
-        parts = [_bound_value(v, spec, rows) for v in value]
+        parts = [_bound_value(v, spec.component, rows) for v in value]
         return u.Quantity([np.broadcast_to(p.to_value(spec.unit), len(rows)) for p in parts], spec.unit)
     return value
 

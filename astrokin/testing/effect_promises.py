@@ -6,6 +6,7 @@ import dataclasses
 from itertools import pairwise
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 
 from astrokin.chain import Chain
@@ -65,7 +66,7 @@ def units(case: EffectCase) -> None:
 
 @promise
 def per_row_parameters(case: EffectCase) -> None:
-    """A parameter taken from a column does to each row what its value does to all."""
+    """A parameter taken from a column does to each row what its value does to all; without one, a row is refused."""
     for name, spec in contract.quantity_specs(case.effect).items():
         values = _values_by_row(case, name, spec)
         names = _column_names(spec)
@@ -82,6 +83,18 @@ def per_row_parameters(case: EffectCase) -> None:
             alike = stars.replace(epoch=float(one)) if name == "reference_epoch" else stars
             this = np.arange(len(stars)) == row
             demand_same(seen, single.apply(alike), f"{name} from a column", rows=this)
+        _check_gap(case, dataclasses.replace(case.effect, **{name: named}), stars, name)
+
+
+def _check_gap(case: EffectCase, effect: Any, stars: Stars, name: str) -> None:
+    column_name = effect.column_names[0]
+    holed = np.array(stars[column_name], copy=True) << getattr(stars[column_name], "unit", u.one)
+    holed[1] = np.nan
+    holed = holed if hasattr(stars[column_name], "unit") else holed.value
+    after = effect.apply(stars.replace(columns={**stars.columns, column_name: holed}))
+    refused = np.any([np.zeros(len(stars), bool), *after.refused.values()], axis=0)
+    demand(refused[1], f"a row without a value of {name} in its column is not refused")
+    demand_same(after, effect.apply(stars), f"{name} missing in another row", rows=np.arange(len(stars)) != 1)
 
 
 def _column_names(spec: Any) -> list[str]:

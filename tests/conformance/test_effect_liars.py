@@ -188,11 +188,15 @@ class FillsGaps(Honest):
 class OneGapSpoilsAll(Honest):
     """Let one missing parallax spoil every row."""
 
+    @staticmethod
+    def amount(stars):
+        return 0.6 + 0.0 * np.sum(stars.raw.parallax[~np.isnan(stars.raw.direction[0])])
+
     def forward(self, stars):
-        return raw_shift(stars, 0.6 + 0.0 * np.sum(stars.raw.parallax))
+        return raw_shift(stars, self.amount(stars))
 
     def backward(self, stars):
-        return raw_shift(stars, -0.6 - 0.0 * np.sum(stars.raw.parallax))
+        return raw_shift(stars, -self.amount(stars))
 
 
 @lies_about("poles-and-seam")
