@@ -43,7 +43,7 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 DECLARED = {("astrokin.effect_base", "astrokin.chain"): "a | b makes a Chain, and a Chain is an Effect"}
 
 # What a plugin may import: the flat names, and these modules, the toolbox of whoever writes one.
-TOOLBOX = {"fit_plot", "simulation", "space_motion", "summaries", "times", "velocity_model"}
+TOOLBOX = {"angles", "fit_plot", "simulation", "space_motion", "summaries", "times", "velocity_model"}
 
 
 def module_name(path):

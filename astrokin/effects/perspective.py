@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
-import astropy.units as u
 import numpy as np
 from numpy.typing import NDArray
 
