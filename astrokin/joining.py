@@ -39,7 +39,8 @@ class _Gathered:
     """One array filled block by block; as long as every block is its own memory, just the whole's."""
 
     def __init__(self, n: int, whole: NDArray | None) -> None:
-        self.n, self.whole, self.out = n, whole, None
+        self.n, self.whole = n, whole
+        self.out: NDArray | None = None
 
     def add(self, part: NDArray, rows: slice) -> None:
         if self.out is None:

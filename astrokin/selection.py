@@ -187,7 +187,7 @@ def plain_edges(edges: Any) -> NDArray[np.float64]:
 def _in_one_unit(edges: Any, values: Any, name: str | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     import astropy.units as u
 
-    plain = np.ma.asarray(_plain(values)).astype(float).filled(np.nan)
+    plain = np.ma.filled(np.ma.asarray(_plain(values)).astype(float), np.nan)
     if not is_quantity(edges):
         return plain_edges(edges), plain
     if not is_quantity(values):

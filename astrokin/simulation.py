@@ -69,8 +69,8 @@ def observed(
     n = place.shape[1]
     true = _catalogue(galaxy.to_icrs(place), galaxy.to_icrs(velocity))
     seen = {k: v + errors[k] * rng.normal(size=n) for k, v in true.items() if k not in ("ra", "dec")}
-    turn = errors["ra"] * rng.normal(size=n), errors["dec"] * rng.normal(size=n)
-    ra, dec = _displaced(true["ra"], true["dec"], *turn)
+    east, north = (errors[k] * rng.normal(size=n) for k in ("ra", "dec"))
+    ra, dec = _displaced(true["ra"], true["dec"], np.asarray(east), np.asarray(north))
     radial = np.where(rng.uniform(size=n) < share_with_rv, seen["radial_velocity"], np.nan)
     return Stars(
         ra=ra * u.deg,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import astropy.units as u
@@ -103,7 +103,8 @@ def _checked_weight(value: Any, n: int) -> Array:
     return of_length(np.asarray(value, dtype=np.float64), n, "weight")
 
 
-OTHER_FIELDS = {
+#: The other fields that `Stars.replace` takes, with the check of each.
+OTHER_FIELDS: dict[str, Callable[[Any, int], Any]] = {
     "covariance": checked,
     "epoch": julian_year,
     "columns": checked_columns,

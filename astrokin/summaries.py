@@ -218,8 +218,9 @@ class Moments:
         # The mean once more, of the deviations: exact where the values are large.
         mean = mean + np.stack([_counted(index, w * v, n_groups) for v in x], axis=1) / safe[:, None]
         x = values - mean[index].T
-        sums = _central_sums(x, w, group, n_groups, order)
-        return cls(total, _counted(index, w * w, n_groups), _counted(index, 1.0 * (w > 0), n_groups), mean, *sums)
+        second, third, fourth = _central_sums(x, w, group, n_groups, order)
+        count = _counted(index, np.asarray(w > 0, dtype=float), n_groups)
+        return cls(total, _counted(index, w * w, n_groups), count, mean, np.asarray(second), third, fourth)
 
     def merge(self, other: Self) -> Self:
         """The summary of both blocks."""

@@ -74,7 +74,7 @@ def raw_values(value: Any, unit: u.UnitBase, name: str) -> NDArray[Any]:
 def plain_values(value: Any, name: str) -> NDArray[Any]:
     """Turn an array without unit into float64 (or complex128), masked values into NaN; infinities are errors."""
     if hasattr(value, "filled") or isinstance(value, np.ma.MaskedArray):
-        value = np.ma.asarray(value).astype(float).filled(np.nan)
+        value = np.ma.filled(np.ma.asarray(value).astype(float), np.nan)
     try:
         plain = np.asarray(value)
         plain = plain if plain.dtype.kind == "c" else np.asarray(plain, dtype=np.float64)

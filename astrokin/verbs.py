@@ -164,14 +164,18 @@ def _tell(effect: Effect, verb: str, before: Stars, after: Stars, rules: Rules) 
     warn_of(effect, verb, noted(effect, before, after, rules), len(after), stacklevel=6)
 
 
+def _is_new(mask: NDArray[np.bool_], before: NDArray[np.bool_] | None) -> bool:
+    return before is None or not np.array_equal(mask, before)
+
+
 def noted(effect: Effect, before: Stars, after: Stars, rules: Rules) -> Counter[str]:
     """How many rows were refused, flagged or lost a value, by reason."""
-    refused = {r: m for r, m in after.refused.items() if not np.array_equal(m, before.refused.get(r))}
+    refused = {r: m for r, m in after.refused.items() if _is_new(m, before.refused.get(r))}
     if refused and rules.refused == "error":
         first, mask = next(iter(refused.items()))
         raise RefusedRowsError(f"{effect.name} refuses {some_rows(np.flatnonzero(mask))}: {first}.")
     counts = Counter({f"refused, {r}": int(m.sum()) for r, m in refused.items()})
-    counts.update({r: int(m.sum()) for r, m in after.flags.items() if not np.array_equal(m, before.flags.get(r))})
+    counts.update({r: int(m.sum()) for r, m in after.flags.items() if _is_new(m, before.flags.get(r))})
     counts.update(_losses(before, after, refused))
     return counts
 

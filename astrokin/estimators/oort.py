@@ -102,7 +102,7 @@ class OortConstants(ak.Estimator):
         return frozenset({"parallax", "proper_motion" if "pm" in self.use else "radial_velocity"})
 
     @property
-    def reads(self) -> frozenset[str]:
+    def reads(self) -> frozenset[str]:  # type: ignore[override]
         """The fields worth reading from a file."""
         return self.needs | {"covariance"} | ({"radial_velocity"} if "rv" in self.use else set())
 
@@ -141,20 +141,24 @@ class OortConstants(ak.Estimator):
 
     def _fit(self, summary: ak.NormalEquations, state: State, converged: bool) -> ak.Fit:
         values, covariance = self._named(state), summary.sandwich()
-        lost = summary.undetermined
+        few = summary.count <= len(values)  # then no scatter is left that the errors could be told from
+        lost = summary.undetermined | few[:, None]
         reasons = {}
         for i, name in enumerate(values):
             if lost[:, i].any():
                 values[name] = np.where(lost[:, i], np.nan, values[name].value) << values[name].unit
                 covariance[lost[:, i], i, :] = covariance[lost[:, i], :, i] = np.nan
-                reasons[name] = self._reason(name)
+                reasons[name] = self._reason(name, bool(few[lost[:, i]].all()))
         notes = () if state.positive else ("the measurement errors explain the whole scatter in some direction",)
         return ak.Fit(values, covariance, state=state, converged=converged, undetermined=reasons, notes=notes)
 
-    def _reason(self, name: str) -> str:
+    def _reason(self, name: str, few: bool) -> str:
         if name == "B" and self.use == ("rv",):
             return "radial velocities do not see a rotation: B needs proper motions"
-        return "the stars (their number, their places on the sky or their distances) do not determine it"
+        if few:
+            p = 7 + self._shape.shape[1]
+            return f"too few stars: {p} parameters and their errors need more than {p}"
+        return "the stars (their places on the sky or their distances) do not determine it"
 
     def residual(self, rows: Any, params: Any) -> Array:
         """Root of e^T W e over the number of measured components."""
