@@ -118,14 +118,15 @@ def residual(data: Sample, motion: Array) -> list[Array | None]:
     return out
 
 
-def variance(data: Sample, sigma: Array, v_sun: Array) -> dict[tuple[int, int], Array]:
+def variance(data: Sample, sigma: Array, v_sun: Array, e: list[Array | None]) -> dict[tuple[int, int], Array]:
     """Elements of the local covariance S, by pairs of components: dispersion, measurement and parallax errors.
 
-    `sigma` is the dispersion tensor (3, 3), or (3, 3, n) by row; `v_sun` is (3,) or (3, n); both in ICRS axes.
+    `sigma` is the dispersion tensor (3, 3), or (3, 3, n) by row; `v_sun` is (3,) or (3, n); both in ICRS axes; `e`
+    are the residuals.
     """
     square = data.parallax * data.parallax
     out = _isotropic(sigma, square, data) if _is_round(sigma) else _ellipsoidal(sigma, square, data)
-    _add_errors(out, data, v_sun)
+    _add_errors(out, data, v_sun, e)
     return out
 
 
@@ -156,7 +157,7 @@ def along(axis: Array, vector: Array) -> Array:
     return out
 
 
-def _add_errors(out: dict[tuple[int, int], Array], data: Sample, v_sun: Array) -> None:
+def _add_errors(out: dict[tuple[int, int], Array], data: Sample, v_sun: Array, e: list[Array | None]) -> None:
     if not data.errors:
         return
     scale: dict[int, Any] = {0: A, 1: A, 2: data.parallax}
@@ -164,18 +165,29 @@ def _add_errors(out: dict[tuple[int, int], Array], data: Sample, v_sun: Array) -
         if b != 3:
             out[a, b] = out.get((a, b), 0.0) + element * (scale[a] * scale[b])
     if (3, 3) in data.errors:
-        _add_parallax_errors(out, data, v_sun, scale)
+        _add_parallax_errors(out, data, _parallax_pull(data, v_sun, e), scale)
 
 
-def _add_parallax_errors(out: dict[tuple[int, int], Array], data: Sample, v_sun: Array, scale: dict[int, Any]) -> None:
-    """A parallax that is off by d moves the residuals by d (v_sun, plus v_r outward)."""
-    variance = data.errors[3, 3]
+def _parallax_pull(data: Sample, v_sun: Array, e: list[Array | None]) -> dict[int, Array]:
+    """What the residuals move by with the parallax: tangentially by v_sun, outward by the flow at that distance.
+
+    The flow, v_r + v_sun g less the peculiar velocity: with that in it, the stars with the fastest peculiar
+    velocities would have the smallest weights, and the dispersion would come out too small.
+    """
     pull = {
         k: v_sun[: len(data.axes[k])] @ data.axes[k] if v_sun.ndim == 1 else along(data.axes[k], v_sun)
         for k in data.used
     }
     if 2 in pull:
-        pull[2] = pull[2] + data.radial_velocity
+        distance = 1.0 / np.where(data.parallax > 0.0, data.parallax, 1.0)
+        pull[2] = pull[2] + data.radial_velocity - e[2] * distance
+    return pull
+
+
+def _add_parallax_errors(
+    out: dict[tuple[int, int], Array], data: Sample, pull: dict[int, Array], scale: dict[int, Any]
+) -> None:
+    variance = data.errors[3, 3]
     cross = {k: scale[k] * data.errors[k, 3] for k in data.used if (k, 3) in data.errors}
     loose = {k: variance * pull[k] + cross.get(k, 0.0) for k in data.used}
     for a in data.used:

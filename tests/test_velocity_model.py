@@ -7,7 +7,8 @@ import pytest
 import astrokin as ak
 from astrokin import galaxy, velocity_model
 from astrokin.covariance import Covariance
-from astrokin.estimators.oort import _COMBINATIONS, _NAMES, _SHAPES, _State, _Terms
+from astrokin.estimators.linear_field import COMBINATIONS, NAMES, State, Terms
+from astrokin.estimators.oort import _SHAPES
 from astrokin.units import PARAMETERS, A
 
 USES = [("pm", "rv"), ("pm",), ("rv",)]
@@ -46,8 +47,12 @@ def stars(kind="correlated", n=25, seed=1, rv=0.6, odd=True):
     )
 
 
-def slow(sample, use, sigma, v_sun, motion):
-    """Per star: axes, residuals and their covariance, by explicit matrices, of the components that were measured."""
+def slow(sample, use, sigma, v_sun, motion, frozen=None):
+    """Per star: axes, residuals and their covariance, by explicit matrices, of the components that were measured.
+
+    The parallax errors are those of the motions `frozen`, if given.
+    """
+    known = motion if frozen is None else frozen
     east, north = sample.raw.basis
     for k in range(len(sample)):
         axes = np.stack([east[:, k], north[:, k], sample.raw.direction[:, k]])
@@ -57,11 +62,12 @@ def slow(sample, use, sigma, v_sun, motion):
         e = measured - axes @ motion[:, k]
         s = plx**2 * axes @ sigma @ axes.T
         if sample.covariance is not None:
-            # Derivatives of the residuals by (alpha, delta, parallax, mu_alpha, mu_delta, v_r).
+            # Derivatives of the residuals by (alpha, delta, parallax, mu_alpha, mu_delta, v_r). Outward the model
+            # is v_r = (g T g) d - v_sun g: times the parallax, its derivative is that of d, (g T g) d.
             j = np.zeros((3, 6))
             j[0, 3], j[1, 4], j[2, 5] = A, A, plx
             j[:, 2] = axes @ v_sun
-            j[2, 2] += np.nan_to_num(rv)
+            j[2, 2] += axes[2] @ known[:, k] / plx if 2 in has else 0.0
             s = s + j @ np.nan_to_num(sample.covariance[k]) @ j.T
         yield axes[has], e[has], s[np.ix_(has, has)], has
 
@@ -69,7 +75,7 @@ def slow(sample, use, sigma, v_sun, motion):
 def quick(sample, use, sigma, v_sun, motion):
     data = velocity_model.sample(sample, use)
     e = velocity_model.residual(data, motion)
-    s = velocity_model.variance(data, sigma, v_sun)
+    s = velocity_model.variance(data, sigma, v_sun, e)
     return data, e, s, velocity_model.inverse({k: np.array(v) for k, v in s.items()}, data)
 
 
@@ -170,19 +176,25 @@ def test_the_information_of_the_dispersion_is_half_the_trace():
 # ---- score and information against the likelihood ----------------------------------------------------------
 
 
-def log_likelihood(sample, use, values, shape, weights_at=None):
-    """The Gaussian likelihood; the parallax errors are those of the parameters `weights_at`, as in one pass."""
-    frozen = values if weights_at is None else weights_at
+def motions(sample, values):
+    """The model's m = T g - parallax v_sun, in ICRS axes."""
     field = np.zeros((3, 3))
-    for k, name in enumerate(_NAMES):
-        for i, j, sign in _COMBINATIONS[name]:
+    for k, name in enumerate(NAMES):
+        for i, j, sign in COMBINATIONS[name]:
             field[i, j] += sign * values[k]
     turn = galaxy.icrs_to_galactic()
     g = turn @ sample.raw.direction
-    motion = turn.T @ (field[:, :2] @ g[:2] - field[:, 2:] * sample.raw.parallax)
+    return turn.T @ (field[:, :2] @ g[:2] - field[:, 2:] * sample.raw.parallax)
+
+
+def log_likelihood(sample, use, values, shape, weights_at=None):
+    """The Gaussian likelihood; the parallax errors are those of the parameters `weights_at`, as in one pass."""
+    frozen = values if weights_at is None else weights_at
+    turn = galaxy.icrs_to_galactic()
     sigma = turn.T @ velocity_model.symmetric(shape @ values[7:]) @ turn
+    v_sun = turn.T @ frozen[4:7]
     total = 0.0
-    for _, e, s, has in slow(sample, use, sigma, turn.T @ frozen[4:7], motion):
+    for _, e, s, has in slow(sample, use, sigma, v_sun, motions(sample, values), motions(sample, frozen)):
         if has:
             total -= 0.5 * (e @ np.linalg.solve(s, e) + np.linalg.slogdet(s)[1])
     return total
@@ -199,7 +211,7 @@ def state_of(dispersion, groups=1):
     shape = _SHAPES[dispersion][1]
     values = np.array([14.0, -11.0, -3.0, 2.0, 9.0, 13.0, 7.0, *VALUES[dispersion]])
     tensor = velocity_model.symmetric(shape @ values[7:])
-    return values, shape, _State(np.tile(values, (groups, 1)), np.tile(tensor, (groups, 1, 1)))
+    return values, shape, State(np.tile(values, (groups, 1)), np.tile(tensor, (groups, 1, 1)))
 
 
 @pytest.mark.parametrize("use", USES)
@@ -208,8 +220,7 @@ def state_of(dispersion, groups=1):
 def test_the_score_is_the_slope_of_the_log_likelihood(use, dispersion, kind):
     sample = stars(kind, odd="pm" in use)
     values, shape, state = state_of(dispersion)
-    estimator = ak.estimators.OortConstants(use=use, dispersion=dispersion)
-    normal = _Terms(estimator, sample, state).sums(meat=True).normal_equations(shape)
+    normal = Terms(shape, use, sample, state).sums(meat=True).normal_equations(shape)
     slope = np.empty(len(values))
     for k in range(len(values)):
         step = np.zeros(len(values))
@@ -224,21 +235,20 @@ def test_the_score_is_the_slope_of_the_log_likelihood(use, dispersion, kind):
 def test_the_information_is_the_variance_of_the_score(use, dispersion):
     sample = stars(n=40)
     values, shape, state = state_of(dispersion)
-    estimator = ak.estimators.OortConstants(use=use, dispersion=dispersion)
-    told = _Terms(estimator, sample, state).sums(meat=False).normal_equations(shape).matrix[0]
+    told = Terms(shape, use, sample, state).sums(meat=False).normal_equations(shape).matrix[0]
     # Expected information of a Gaussian: J^T S^-1 J of the means, half a trace of the covariances.
     turn = galaxy.icrs_to_galactic()
     g = turn @ sample.raw.direction
     sigma = turn.T @ velocity_model.symmetric(shape @ values[7:]) @ turn
     expected = np.zeros_like(told)
-    for k, (axes, _, s, has) in enumerate(slow(sample, use, sigma, turn.T @ values[4:7], motion_of(sample))):
+    for k, (axes, _, s, has) in enumerate(slow(sample, use, sigma, turn.T @ values[4:7], motions(sample, values))):
         if not has:
             continue
         axes, plx = axes @ turn.T, sample.raw.parallax[k]
         xi = np.array([g[0, k], g[1, k], -plx])
         slopes = np.zeros((len(has), 7))
-        for p, name in enumerate(_NAMES):
-            for i, j, sign in _COMBINATIONS[name]:
+        for p, name in enumerate(NAMES):
+            for i, j, sign in COMBINATIONS[name]:
                 slopes[:, p] += sign * axes[:, i] * xi[j]
         inverse = np.linalg.inv(s)
         expected[:7, :7] += slopes.T @ inverse @ slopes
@@ -252,10 +262,9 @@ def test_the_information_is_the_variance_of_the_score(use, dispersion):
 def test_the_meat_is_the_sum_of_the_products_of_scores(use, dispersion):
     sample = stars(n=12)
     _, shape, state = state_of(dispersion)
-    estimator = ak.estimators.OortConstants(use=use, dispersion=dispersion)
-    whole = _Terms(estimator, sample, state).sums(meat=True)
+    whole = Terms(shape, use, sample, state).sums(meat=True)
     scores = [
-        _Terms(estimator, sample[k : k + 1], state).sums(meat=False).normal_equations(shape).vector[0]
+        Terms(shape, use, sample[k : k + 1], state).sums(meat=False).normal_equations(shape).vector[0]
         for k in range(12)
     ]
     expected = np.einsum("ki,kj->ij", scores, scores)
@@ -266,12 +275,11 @@ def test_groups_are_summed_side_by_side():
     sample = stars(n=30)
     group = np.sort(np.arange(30) % 3)
     values, shape, state = state_of("full", groups=4)
-    state = _State(values * np.array([[1.0], [1.1], [0.9], [1.0]]), state.tensor)
-    estimator = ak.estimators.OortConstants(dispersion="full")
-    both = _Terms(estimator, sample.replace(group=group, n_groups=4), state).sums(meat=True).normal_equations(shape)
+    state = State(values * np.array([[1.0], [1.1], [0.9], [1.0]]), state.tensor)
+    both = Terms(shape, USES[0], sample.replace(group=group, n_groups=4), state).sums(meat=True).normal_equations(shape)
     for g in range(3):
-        own = _State(state.values[g : g + 1], state.tensor[g : g + 1])
-        alone = _Terms(estimator, sample[group == g], own).sums(meat=True).normal_equations(shape)
+        own = State(state.values[g : g + 1], state.tensor[g : g + 1])
+        alone = Terms(shape, USES[0], sample[group == g], own).sums(meat=True).normal_equations(shape)
         for name in ("matrix", "vector", "misfit", "count", "meat"):
             one, other = getattr(both, name)[g], getattr(alone, name)[0]
             np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12 * max(np.abs(other).max(), 1), err_msg=name)

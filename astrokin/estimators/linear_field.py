@@ -112,8 +112,9 @@ class Terms:
         np.negative(data.parallax, out=self.regressor[2])
         field, tensor = (self._by_row(m) for m in state.in_icrs)
         motion = field @ self.regressor if field.ndim == 2 else np.einsum("ijn,jn->in", field, self.regressor)
-        local = velocity_model.inverse(velocity_model.variance(data, tensor, field[:, 2]), data)
-        self.pull, self.misfit = velocity_model.pulls(local, velocity_model.residual(data, motion), data)
+        e = velocity_model.residual(data, motion)
+        local = velocity_model.inverse(velocity_model.variance(data, tensor, field[:, 2], e), data)
+        self.pull, self.misfit = velocity_model.pulls(local, e, data)
         self.local, self.weight = local, velocity_model.matrices(local, data)
 
     def _by_row(self, matrices: Array) -> Array:
