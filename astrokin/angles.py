@@ -1,7 +1,7 @@
 """Pure kernels between angles on the sky and vectors, in blocks that stay in the cache.
 
-Sine and cosine both come from one tangent of the half angle, and angles go back through the arc tangent of
-the half angle: a third of the time of `numpy.sin` and `numpy.cos`, exact to round-off.
+Sine and cosine both come from one tangent of the half angle, a third of the time of `numpy.sin` and `numpy.cos`,
+exact to round-off; angles go back through the arc tangent of two arguments.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ Array = NDArray[np.float64]
 #: Rows that are worked on at a time: the temporaries of one block stay in the cache.
 BLOCK = 1 << 14
 _HALF_DEGREE = np.pi / 360
+_DEGREE = 180 / np.pi
 
 
 def sine_cosine(degrees: Array) -> tuple[Array, Array]:
@@ -94,23 +95,22 @@ def longitude_latitude(direction: Array) -> tuple[Array, Array]:
     for start in range(0, n, BLOCK):
         rows = slice(start, min(start + BLOCK, n))
         x, y, z = direction[:, rows]
-        rho = np.sqrt(x * x + y * y)
-        longitude[rows] = _longitude(x, y, rho)
-        # The half-angle form loses nothing near the poles, where arcsin would.
-        half = np.arctan(z / (rho + 1.0)) * (2 * 180 / np.pi)
-        np.clip(half, -90.0, 90.0, out=latitude[rows])  # a length of 1 + 1e-16 at a pole would give more
+        longitude[rows] = _longitude(x, y)
+        rho = x * x
+        rho += y * y
+        np.sqrt(rho, out=rho)
+        # The arc tangent loses nothing near the poles, where the arc sine would.
+        np.multiply(np.arctan2(z, rho, out=rho), _DEGREE, out=latitude[rows])
     return longitude, latitude
 
 
-def _longitude(x: Array, y: Array, rho: Array) -> Array:
-    with np.errstate(invalid="ignore"):
-        half = np.arctan(y / (rho + np.abs(x))) * (2 * 180 / np.pi)
-    half[rho == 0.0] = 0.0
-    behind = x < 0.0
-    half = np.where(behind, 180.0 - half, half)
-    half[half < 0.0] += 360.0
-    half[half >= 360.0] = 0.0
-    return half
+def _longitude(x: Array, y: Array) -> Array:
+    degrees = np.arctan2(y, x)
+    degrees *= _DEGREE
+    degrees += 360.0 * (degrees < 0.0)
+    if len(degrees) and not degrees.max() < 360.0:
+        degrees[degrees >= 360.0] = 0.0  # what was less than an ulp below zero
+    return degrees
 
 
 def tangent_basis(direction: NDArray) -> tuple[NDArray, NDArray]:
@@ -139,11 +139,27 @@ def components(motion: Array, direction: Array) -> tuple[Array, Array]:
     east, north = np.empty(n), np.empty(n)
     for start in range(0, n, BLOCK):
         rows = slice(start, min(start + BLOCK, n))
-        p, q = tangent_basis(direction[:, rows])
-        m = motion[:, rows]
-        east[rows] = p[0] * m[0] + p[1] * m[1]
-        north[rows] = q[0] * m[0] + q[1] * m[1] + q[2] * m[2]
+        _components_block(motion[:, rows], direction[:, rows], east[rows], north[rows])
     return east, north
+
+
+def _components_block(motion: Array, direction: Array, east: Array, north: Array) -> None:
+    """The axes of `tangent_basis`, multiplied out: (x my - y mx)/rho and rho mz - z (x mx + y my)/rho."""
+    (x, y, z), (mx, my, mz) = direction, motion
+    rho = x * x
+    rho += y * y
+    np.sqrt(rho, out=rho)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        scale = 1.0 / rho
+        np.multiply(x * my - y * mx, scale, out=east)
+        level = x * mx
+        level += y * my
+        level *= scale
+    np.multiply(rho, mz, out=north)
+    north -= z * level
+    if len(rho) and not rho.min() > 0.0:
+        pole = rho == 0.0
+        east[pole], north[pole] = my[pole], -z[pole] * mx[pole]
 
 
 def dot(a: NDArray, b: NDArray) -> NDArray:
