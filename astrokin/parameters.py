@@ -112,6 +112,8 @@ class Spec:
         """The value of a command-line setting such as ``11.1,12.24,7.25 km/s``."""
         if text.startswith("column:"):
             return Column(text.removeprefix("column:"))
+        if self.optional and text.lower() == "none":
+            return None
         if self.kind == "quantity":
             return _quantity_from_text(text, self, where)
         return _option_from_text(text, self, where)
@@ -176,7 +178,7 @@ def _quantity_from_text(text: str, spec: Spec, where: str) -> Any:
     numbers, _, unit = text.strip().partition(" ")
     try:
         values = [float(v) for v in numbers.split(",")]
-        value = (values if spec.shape else values[0]) * (u.Unit(unit) if unit else spec.unit)
+        value = (values if spec.shape else values[0]) * u.Unit(unit or spec.unit)
     except (ValueError, TypeError):
         example = ",".join(["1"] * (spec.shape[0] if spec.shape else 1))
         raise InputError(f"{where}: {text!r} is no value such as '{example} {spec.unit}'.") from None

@@ -48,18 +48,21 @@ def standard_model(stars: Stars, t: float | Array) -> Stars:
     stretch = 1.0 + zeta * t
     f = 1.0 / np.sqrt(stretch * stretch + square * (t * t))
     kept = _kept(stars)
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         gain = square * (A * t / MAS_IN_RAD) / raw.parallax
     velocity = (raw.radial_velocity * stretch + gain) * f
     if kept is not None:
         velocity = np.where(kept, raw.radial_velocity, velocity)
-    place = r * stretch
-    place += motion * (t * MAS_IN_RAD)
-    turned = motion * stretch
-    turned -= r * (square * t / MAS_IN_RAD)
+    place = _plus(r * stretch, motion * (t * MAS_IN_RAD))
+    turned = _plus(motion * stretch, r * (square * t / -MAS_IN_RAD))
     turned *= f * f * f
     out = stars.replace(direction=place, parallax=raw.parallax * f, proper_motion=turned, radial_velocity=velocity)
     return out if kept is None else out.flag(kept, UNKNOWN_RATE)
+
+
+def _plus(total: Array, more: Array) -> Array:
+    """The sum, in place unless that would drop the imaginary part of a complex step."""
+    return np.add(total, more, out=total if total.dtype == more.dtype else None)
 
 
 def jacobian(stars: Stars, t: float | Array) -> Array:
@@ -121,7 +124,7 @@ class _Differential:
 
     def _radial_velocity(self, dlog: Array, dzeta: Array, dsquare: Array, dparallax: Any, dvelocity: Any) -> Array:
         raw, t = self.raw, self.t
-        with np.errstate(invalid="ignore", divide="ignore"):
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             gain = (dsquare - self.square * dparallax / raw.parallax) * (A * t / MAS_IN_RAD) / raw.parallax
         free = self.after.radial_velocity * dlog + self.f * (
             dvelocity * self.stretch + raw.radial_velocity * t * dzeta + gain
@@ -136,7 +139,7 @@ def rates(stars: Stars) -> dict[str, u.Quantity]:
     zeta = _radial(raw)
     square = east**2 + north**2
     rho = np.sqrt(raw.direction[0] ** 2 + raw.direction[1] ** 2)
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         turn = east * raw.direction[2] / rho * MAS_IN_RAD
         speeding = np.where(raw.parallax > 0, A * square * MAS_IN_RAD / raw.parallax, np.nan)
     return {

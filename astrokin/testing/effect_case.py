@@ -68,6 +68,7 @@ class EffectCase:
     def observed(self) -> Stars:
         """Other stars where the effect leads to, with covariance: what `remove` starts from."""
         after = self.apply(self.precise)
+        after = after[self.usable(after)]
         raw = after.raw
         turned = [np.roll(v, 1) for v in (raw.parallax, raw.angle("pmra"), raw.angle("pmdec"), raw.radial_velocity)]
         east, north = raw.basis

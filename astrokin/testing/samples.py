@@ -31,7 +31,7 @@ def field_stars(n: int = 60, seed: int = 1, epoch: Any = 2016.0) -> Stars:
     rng = np.random.default_rng(seed)
     parallax = 10.0 ** rng.uniform(0.0, 2.9, n)
     velocity = rng.normal(0.0, 1.0, (3, n)) * np.where(rng.uniform(size=n) < 0.2, 150.0, 40.0)
-    velocity[:, n // 2] = 0.0
+    velocity[:, n // 2 : n // 2 + 1] = 0.0
     return Stars(
         ra=rng.uniform(0.0, 360.0, n) * u.deg,
         dec=np.degrees(np.arcsin(rng.uniform(-1.0, 1.0, n))) * u.deg,

@@ -1,0 +1,201 @@
+"""Parameters: declared once, checked when the object is made, bound to columns, compared by value, read from text."""
+
+import pickle
+from dataclasses import dataclass, replace
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.coordinates import EarthLocation
+from astropy.time import Time
+
+import astrokin as ak
+from astrokin.errors import InputError, MissingColumnError
+from astrokin.parameters import Parametrised, value_key
+from astrokin.testing import samples
+
+
+@dataclass(frozen=True)
+class Orbit(Parametrised):
+    """A thing with one parameter of each kind."""
+
+    period: u.Quantity = ak.parameter(
+        2 * u.yr, doc="period", physical=lambda p: np.asarray(p) > 0, domain="a positive period"
+    )
+    spin: u.Quantity = ak.parameter((1, 2, 3) * u.mas / u.yr, shape=(3,), doc="spin")
+    size: u.Quantity | None = ak.parameter(None, unit=u.au, doc="size")
+    fixed: u.Quantity = ak.parameter(1 * u.km, per_row=False, doc="one for all")
+    epoch: Any = ak.epoch_parameter(2016.0, doc="when")
+    model: str = ak.option("thin", allowed=("thin", "thick"), doc="model")
+    turns: int = ak.option(1, doc="turns", physical=lambda n: n > 0, domain="1 or more")
+
+
+STARS = samples.field_stars(3).replace(
+    columns={
+        "P": np.array([1.0, 2.0, 4.0]) * u.yr,
+        "P_days": np.array([365.25, 730.5, 1461.0]) * u.day,
+        "plain": np.array([1.0, 2.0, 4.0]),
+        "odd": np.array([1.0, -2.0, np.nan]) * u.yr,
+        "kg": np.ones(3) * u.kg,
+        "years": np.ones((3, 3)) * u.yr,
+        "s": np.arange(9.0).reshape(3, 3) * u.mas / u.yr,
+        "when": np.array([2000.0, 2010.0, np.nan]),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("period", 2.0, r"Orbit.period is 2.0, which has no unit: give it in yr or a unit that converts"),
+        ("period", 2 * u.km, r"Orbit.period is in km, which is no unit of the kind of yr"),
+        ("period", [1, 2] * u.yr, r"Orbit.period has shape \(2,\); a scalar is needed. .* period=ak.column\(…\)"),
+        ("period", np.nan * u.yr, r"Orbit.period is nan yr: it must be finite"),
+        ("period", -1 * u.yr, r"Orbit.period is -1.0 yr; a positive period is needed"),
+        ("period", "P", r"Orbit.period is the text 'P': for a column write ak.column\('P'\)"),
+        ("spin", 1 * u.mas / u.yr, r"Orbit.spin has shape \(\); \(3,\) is needed"),
+        ("spin", (1 * u.mas / u.yr, 2 * u.km, 3 * u.km), r"Orbit.spin: .* is no vector of Quantities of one kind"),
+        ("spin", (ak.column("x"), ak.column("y")), r"Orbit.spin has 2 components; \(3,\) is needed"),
+        ("spin", (ak.column("x"), 1 * u.km, 1 * u.km), r"Orbit.spin is in km"),
+        ("fixed", ak.column("x"), r"Orbit.fixed cannot be a column: it is one value for all rows"),
+        ("epoch", "2016", r"Orbit.epoch is '2016': give an astropy Time, or a Julian year TCB"),
+        ("epoch", Time([2000.0, 2010.0], format="jyear"), r"Orbit.epoch holds \(2,\) times; one per row"),
+        ("model", "thck", r"Orbit.model is 'thck'; it can be 'thick', 'thin'"),
+        ("turns", 0, r"Orbit.turns is 0; 1 or more is needed"),
+    ],
+)
+def test_wrong_values_are_named_with_what_is_needed(field, value, words):
+    with pytest.raises(InputError, match=words):
+        Orbit(**{field: value})
+
+
+def test_values_are_stored_in_the_declared_unit_and_frozen():
+    orbit = Orbit(period=730.5 * u.day, spin=[1 * u.arcsec / u.yr] * 3)
+    assert orbit.period.unit == u.yr
+    assert orbit.period.value == pytest.approx(2.0, rel=1e-15)
+    np.testing.assert_allclose(orbit.spin.to_value(u.mas / u.yr), 1000.0)
+    with pytest.raises(ValueError, match="read-only"):
+        orbit.spin[0] = 0 * u.mas / u.yr
+    assert Orbit().size is None
+
+
+def test_the_callers_array_is_copied():
+    mine = np.array([1.0, 2.0, 3.0]) * u.mas / u.yr
+    orbit = Orbit(spin=mine)
+    mine[0] = 9 * u.mas / u.yr
+    assert orbit.spin[0].value == 1.0
+
+
+# ---- columns ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["P", "P_days", "plain"])
+def test_a_column_is_bound_in_the_parameters_unit(name):
+    bound = Orbit(period=ak.column(name)).bound(STARS)
+    assert bound.period.unit == u.yr
+    np.testing.assert_allclose(bound.period.value, [1, 2, 4], rtol=1e-15)
+    np.testing.assert_array_equal(Orbit(period=ak.column(name)).bound(STARS[1:]).period, bound.period[1:])
+
+
+def test_a_vector_is_three_columns_or_one_with_three_each():
+    mixed = Orbit(spin=(ak.column("plain"), 5 * u.mas / u.yr, ak.column("plain"))).bound(STARS)
+    np.testing.assert_array_equal(mixed.spin.value, [[1, 2, 4], [5, 5, 5], [1, 2, 4]])
+    whole = Orbit(spin=ak.column("s")).bound(STARS)
+    np.testing.assert_array_equal(whole.spin.value, np.arange(9.0).reshape(3, 3).T)
+    with pytest.raises(InputError, match=r"column 'plain' holds \(\) per row; \(3,\) is needed"):
+        Orbit(spin=ak.column("plain")).bound(STARS)
+    with pytest.raises(InputError, match=r"column 'years' holds \(3,\) per row; a scalar is needed"):
+        Orbit(period=ak.column("years")).bound(STARS)
+
+
+def test_columns_are_listed_once_each():
+    orbit = Orbit(period=ak.column("P"), spin=(ak.column("x"), ak.column("P"), 1 * u.mas / u.yr), epoch=ak.column("t"))
+    assert orbit.column_names == ("P", "x", "t")
+    assert Orbit().column_names == ()
+    assert Orbit().bound(STARS) == Orbit()
+
+
+def test_a_column_that_is_not_there_or_of_a_wrong_unit():
+    with pytest.raises(MissingColumnError, match="no column 'Q'; they have: P, "):
+        Orbit(period=ak.column("Q")).bound(STARS)
+    with pytest.raises(InputError, match="column 'kg' is in kg"):
+        Orbit(period=ak.column("kg")).bound(STARS)
+
+
+def test_rows_that_are_no_use_are_told_by_reason():
+    orbit = Orbit(period=ak.column("odd"), epoch=ak.column("when"))
+    told = {reason: mask.tolist() for reason, mask in orbit.unfit(STARS).items()}
+    assert told == {
+        "no value in column 'odd'": [False, False, True],
+        "column 'odd': a positive period is needed": [False, True, False],
+        "no value in column 'when'": [False, False, True],
+    }
+    assert np.isnan(orbit.bound(STARS).period.value).tolist() == [False, True, True]
+    assert Orbit(period=ak.column("P")).unfit(STARS) == {}
+
+
+# ---- values ----------------------------------------------------------------------------------------------
+
+
+def test_equal_by_value_whatever_the_unit_given():
+    one, other = Orbit(period=2 * u.yr), Orbit(period=730.5 * u.day)
+    assert one == other
+    assert hash(one) == hash(other)
+    assert one == pickle.loads(pickle.dumps(one))
+    assert one != replace(one, turns=2)
+    assert one != Orbit(period=ak.column("P"))
+    assert one != "orbit"
+    assert len({one, other, replace(one, model="thick")}) == 2
+
+
+def test_what_does_not_hash_has_a_key_that_does():
+    site = EarthLocation.from_geodetic(10 * u.deg, 20 * u.deg)
+    times = Time("J2016"), Time([2000, 2010], format="jyear")
+    for value in (np.arange(3), [1, [2]], 3 * u.m, np.arange(2) * u.m, *times, site):
+        assert hash(value_key(value)) == hash(value_key(value))
+    assert value_key(Time("J2016")) != value_key(Time("J2017"))
+    assert value_key(1 * u.m) != value_key(1 * u.km)
+
+
+# ---- text, for the command line --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "value"),
+    [
+        ("period", "730.5 d", 2 * u.yr),
+        ("period", "3", 3 * u.yr),
+        ("spin", "1,2,3", (1, 2, 3) * u.mas / u.yr),
+        ("spin", "1,2,3 arcsec/yr", (1, 2, 3) * u.arcsec / u.yr),
+        ("period", "column:P", ak.column("P")),
+        ("model", "thick", "thick"),
+        ("turns", "4", 4),
+        ("epoch", "2050", 2050),
+        ("epoch", "J2050", Time("J2050")),
+        ("epoch", "2026-03-21", Time("2026-03-21")),
+        ("size", "none", None),
+    ],
+)
+def test_from_text(field, text, value):
+    spec = dict(Orbit.specs())[field]
+    assert Orbit(**{field: spec.from_text(text, "--set")}) == Orbit(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "words"),
+    [
+        ("period", "long", "--set: 'long' is no value such as '1 yr'"),
+        ("spin", "1,x,3", "--set: '1,x,3' is no value such as '1,1,1 mas / yr'"),
+        ("period", "1 parsnip", "--set: '1 parsnip' is no value"),
+        ("epoch", "soon", "--set: 'soon' is no time such as J2050 or 2026-03-21"),
+    ],
+)
+def test_from_text_that_is_none(field, text, words):
+    with pytest.raises(InputError, match=words):
+        dict(Orbit.specs())[field].from_text(text, "--set")
+
+
+def test_a_parameter_needs_a_unit_from_somewhere():
+    with pytest.raises(InputError, match=r"parameter\(\) needs a default with a unit, or unit="):
+        ak.parameter(1.0)
