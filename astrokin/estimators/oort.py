@@ -88,8 +88,8 @@ class OortConstants(ak.Estimator):
     dispersion: str = ak.option("isotropic", allowed=tuple(_SHAPES), doc="shape of the velocity ellipsoid")
 
     def __post_init__(self) -> None:
-        use = (self.use,) if isinstance(self.use, str) else tuple(self.use)
-        if not use or not set(use) <= {"pm", "rv"}:
+        use = tuple(self.use) if isinstance(self.use, tuple | list) else (self.use,)
+        if not use or any(k not in ("pm", "rv") for k in use):
             raise ak.errors.InputError(
                 f"OortConstants.use is {self.use!r}; it can be ('pm', 'rv'), ('pm',) or ('rv',)."
             )
