@@ -63,6 +63,11 @@ class Spec:
     domain: str = ""
 
     @property
+    def plain(self) -> bool:
+        """Whether it is a pure number, such as an eccentricity, for which nobody needs to write a unit."""
+        return self.kind == "quantity" and self.unit == u.dimensionless_unscaled
+
+    @property
     def component(self) -> Spec:
         """What one component of a vector may be."""
         return dataclasses.replace(self, shape=(), optional=False)
@@ -128,6 +133,8 @@ def _check_quantity(spec: Spec, value: Any, where: str) -> Any:
                 raise InputError(f"{where} has {len(value)} components; {spec.shape or 'a scalar'} is needed.")
             return tuple(spec.component.checked(v, where) for v in value)
         value = _stacked(value, where)
+    if spec.plain and isinstance(value, int | float | np.number):
+        value = value * u.one
     if not is_quantity(value):
         raise InputError(f"{where} is {value!r}, which has no unit: give it in {spec.unit} or a unit that converts.")
     plain = raw_values(value, spec.unit, where)

@@ -70,6 +70,21 @@ def test_wrong_values_are_named_with_what_is_needed(field, value, words):
         Orbit(**{field: value})
 
 
+def test_pure_numbers_need_no_unit():
+    @dataclass(frozen=True)
+    class Ellipse(Parametrised):
+        eccentricity: u.Quantity = ak.parameter(
+            0 * u.one, doc="e", physical=lambda e: (np.asarray(e) >= 0) & (np.asarray(e) < 1), domain="0 <= e < 1"
+        )
+
+    for value in (0.25, 25 * u.percent, np.float32(0.25)):
+        assert Ellipse(value).eccentricity == 0.25 * u.one
+    assert Ellipse(0).eccentricity.unit == u.dimensionless_unscaled
+    for bad, words in ((1.0, "0 <= e < 1 is needed"), ("e", "ak.column"), (1 * u.m, "no unit of the kind")):
+        with pytest.raises(InputError, match=words):
+            Ellipse(bad)
+
+
 def test_values_are_stored_in_the_declared_unit_and_frozen():
     orbit = Orbit(period=730.5 * u.day, spin=[1 * u.arcsec / u.yr] * 3)
     assert orbit.period.unit == u.yr
