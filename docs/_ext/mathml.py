@@ -7,6 +7,8 @@ from latex2mathml.converter import convert
 from sphinx.util.math import get_node_equation_number
 
 _BOLD = re.compile(r'<mi mathvariant="(bold|bold-italic)">(.*?)</mi>')
+_FUNCTION = re.compile(r"<mi>(?:sin|cos|tan|exp|log|ln)</mi>|<msup><mi>(?:sin|cos)</mi>.*?</msup>")
+_SPACE = '<mspace width="0.167em" />'
 _STARTS = {"bold": {"A": 0x1D400, "a": 0x1D41A, "Α": 0x1D6A8, "α": 0x1D6C2}}
 _STARTS["bold-italic"] = {"A": 0x1D468, "a": 0x1D482, "Α": 0x1D71C, "α": 0x1D736}
 
@@ -25,7 +27,7 @@ def _bold_letter(letter, starts):
 
 
 def _mathml(latex, display):
-    return _BOLD.sub(_bold, convert(latex, display=display))
+    return _FUNCTION.sub(rf"{_SPACE}\g<0>{_SPACE}", _BOLD.sub(_bold, convert(latex, display=display)))
 
 
 def _inline(writer, node):
