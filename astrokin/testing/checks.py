@@ -131,7 +131,8 @@ def examples_of(thing: Any) -> list[Any]:
     """The examples of a class, or just the instance that was given."""
     if not isinstance(thing, type):
         return [thing]
-    examples = list(thing.examples())
+    cls: Any = thing
+    examples = list(cls.examples())
     if not examples or not all(isinstance(e, thing) for e in examples):
         raise ConformanceError(
             f"{thing.__module__}.{thing.__qualname__}.examples() must yield instances of the class, at least one."

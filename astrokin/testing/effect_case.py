@@ -26,7 +26,8 @@ class EffectCase:
     """
 
     def __init__(self, effect: Effect, stars: Stars | None = None) -> None:
-        self.effect, self._given = effect, stars
+        self.effect: Any = effect  # a frozen dataclass, of which a type checker does not know
+        self._given = stars
 
     @cached_property
     def stars(self) -> Stars:
@@ -79,11 +80,11 @@ class EffectCase:
             covariance=samples.covariances(after.replace(parallax=turned[0])),
         ).without_notes()
 
-    def apply(self, stars: Stars, **rules: Any) -> Stars:
+    def apply(self, stars: Any, **rules: Any) -> Any:
         """The effect applied."""
         return self.effect.apply(stars, **rules)
 
-    def remove(self, stars: Stars, **rules: Any) -> Stars:
+    def remove(self, stars: Any, **rules: Any) -> Any:
         """The effect removed."""
         return self.effect.remove(stars, **rules)
 

@@ -225,7 +225,7 @@ def covariance_round_trip(case: EffectCase) -> None:
     after = case.apply(stars)
     rows = case.usable(after)
     back = case.remove(after.without_notes())
-    expected = stars.covariance
+    expected = np.asarray(stars.covariance)
     if len(case.effect.steps) == 1 and (noise := case.effect.bound(stars).noise(stars)) is not None:
         inverse = np.linalg.inv(case.jacobian(stars))
         expected = expected + 2.0 * inverse @ noise @ inverse.swapaxes(1, 2)
@@ -277,7 +277,7 @@ def blocks(case: EffectCase) -> None:
         }.items():
             edges = (0, *ends, n)
             parts = [act(stars[a:b]) for a, b in pairwise(edges)]
-            joined = Stars.joined(parts)
+            joined: Any = Stars.joined(parts)
             demand_same(joined, whole, f"{verb} in {name}", limits)
             compare.demand_same_covariance(joined.covariance, whole.covariance, f"{verb} in {name}", 1e-9)
 

@@ -20,7 +20,7 @@ class EstimatorCase:
     """An estimator and samples that it has simulated itself, from fixed seeds."""
 
     def __init__(self, estimator: Estimator) -> None:
-        self.estimator = estimator
+        self.estimator: Any = estimator
 
     def simulated(self, n: int, seed: int) -> tuple[Any, Mapping[str, u.Quantity]]:
         """A sample and its truth."""

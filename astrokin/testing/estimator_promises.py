@@ -244,7 +244,7 @@ def derived(case: EstimatorCase) -> None:
     fit, estimator = case.fit, case.estimator
     for name, told in fit.derived_error.items():
         slope = np.array([_slope(estimator, fit, k, name) for k in fit])
-        variance = slope @ np.nan_to_num(fit.covariance) @ slope
+        variance = slope @ np.nan_to_num(np.asarray(fit.covariance)) @ slope
         if not np.isfinite(told.value) or not np.isfinite(variance):
             continue
         apart = np.abs(told.value - np.sqrt(variance))
