@@ -494,10 +494,17 @@ def test_pulls_have_mean_zero_and_width_one(estimator):
 @pytest.mark.slow
 @pytest.mark.parametrize("estimator", list(Oort.examples()), ids=lambda e: f"{'+'.join(e.use)}-{e.dispersion}")
 def test_a_million_stars_give_the_truth(estimator):
-    """Within 4 errors, which are some hundredths of a km/s/kpc."""
+    """The field within 4 errors, some hundredths of a km/s/kpc; the dispersion to 2 %.
+
+    To second order in the parallax errors (3 % for the farthest stars here) the dispersion is off by a few tenths of
+    a per cent, which so many stars would see.
+    """
     stars, truth = estimator.simulate(1_000_000, np.random.default_rng(12))
     fit = estimator.fit(stars)
-    within(fit, {k: v for k, v in truth.items() if k not in fit.undetermined})
+    within(fit, {k: truth[k] for k in NAMES if k not in fit.undetermined})
+    for k in ("sigma2", "sigma_UU", "sigma_VV", "sigma_WW"):
+        if k in fit:
+            assert abs(fit[k] / truth[k] - 1) < 0.02
     assert max(fit.error[k].value for k in "ACK" if k not in fit.undetermined) < 0.2
 
 
