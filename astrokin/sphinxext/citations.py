@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 
 from astrokin.references import bibtex
@@ -63,4 +64,4 @@ def _plain(text: str) -> str:
     text = re.sub(r"\\([\"'`^~c])\s*\{?(\w)\}?", lambda m: m[2] + _ACCENTS[m[1]], text)
     text = re.sub(r"[{}]", "", text).replace("``", "“").replace("''", "”").replace("--", "–")
     text = re.sub(r"(?<=\d)-(?=\d+$)", "–", text)
-    return " ".join(text.split()).replace("*", r"\*")
+    return unicodedata.normalize("NFC", " ".join(text.split())).replace("*", r"\*")

@@ -118,7 +118,8 @@ def _facts(kind: str, name: str) -> str:
     facts = {"By name": f'``ak.{kind}("{name}", …)``'}
     if kind == "effect":
         facts["Stage"] = str(row["stage"])
-    facts["Needs"] = str(row["needs"]).replace("_", " ") or "positions only"
+    needs = str(row["needs"]).replace("_", " ") or "positions only"
+    facts["Needs"] = "depends on the options" if needs == listing.BY_OPTIONS else needs
     facts["Comes with"] = str(row["plugin"])
     return "\n".join(f":{key}: {value}" for key, value in facts.items())
 
@@ -175,7 +176,7 @@ def _parameter_rows(cls: Any, specs: dict[str, Any], described: dict[str, str]) 
     defaults = {f.name: _default(f) for f in dataclasses.fields(cls)}
     for name, spec in specs.items():
         unit = f"``{spec.unit}``" if spec.unit is not None else ""
-        meaning = " ".join(filter(None, [described.get(name) or spec.doc, _choices(spec)]))
+        meaning = " ".join(filter(None, [_sentence(described.get(name) or spec.doc), _choices(spec)]))
         yield f"``{name}``", unit, defaults[name], "yes" if spec.per_row else "", meaning
 
 
@@ -186,13 +187,25 @@ def _default(field: Any) -> str:
         return "*required*"
     else:
         value = field.default
-    return f"``{value if hasattr(value, 'unit') else repr(value)}``"
+    return f"``{_shown(value)}``"
+
+
+def _shown(value: Any) -> str:
+    """A default as a reader wants it."""
+    if not hasattr(value, "unit"):
+        return repr(value)
+    numbers = [f"{number:.4g}" for number in value.value.ravel()]
+    return f"{numbers[0] if value.isscalar else '(' + ', '.join(numbers) + ')'} {value.unit}"
 
 
 def _choices(spec: Any) -> str:
     choices = [f"``{value!r}``" for value in spec.allowed if not isinstance(value, bool)]
-    allowed = f"One of {', '.join(choices)}." if choices else ""
-    return " ".join(filter(None, [allowed, f"({spec.domain.capitalize()}.)" if spec.domain else ""]))
+    allowed = ", ".join(choices) or spec.domain
+    return f"Allowed: {allowed}." if allowed else ""
+
+
+def _sentence(text: str) -> str:
+    return text and f"{text[0].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
 
 
 # ---- the index -------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from sphinx.util.math import get_node_equation_number
 
 _BOLD = re.compile(r'<mi mathvariant="(bold|bold-italic)">(.*?)</mi>')
 _FUNCTION = re.compile(r"<mi>(?:sin|cos|tan|exp|log|ln)</mi>|<msup><mi>(?:sin|cos)</mi>.*?</msup>")
+_MATRIX = re.compile(r"<mo>[^<]+</mo><mtable>.*?</mtable><mo>[^<]+</mo>")
 _SPACE = '<mspace width="0.167em" />'
 _STARTS = {"bold": {"A": 0x1D400, "a": 0x1D41A, "Α": 0x1D6A8, "α": 0x1D6C2}}
 _STARTS["bold-italic"] = {"A": 0x1D468, "a": 0x1D482, "Α": 0x1D71C, "α": 0x1D736}
@@ -27,7 +28,9 @@ def _bold_letter(letter, starts):
 
 
 def _mathml(latex, display):
-    return _FUNCTION.sub(rf"{_SPACE}\g<0>{_SPACE}", _BOLD.sub(_bold, convert(latex, display=display)))
+    text = _BOLD.sub(_bold, convert(latex, display=display))
+    text = _FUNCTION.sub(rf"{_SPACE}\g<0>{_SPACE}", text)
+    return _MATRIX.sub(r"<mrow>\g<0></mrow>", text)  # at the ends of a row brackets grow with what they hold
 
 
 def _inline(writer, node):
