@@ -38,8 +38,9 @@ def caption(kind: str, instance: Any) -> str:
     if kind == "estimator":
         return f"``plot()`` of a fit to {SAMPLE:,} stars that ``simulate`` drew from the estimator's own model."
     axes = "Galactic" if _is_galactic(instance) else "equatorial (ICRS)"
+    shown = " ".join(repr(instance).split())
     return (
-        f"What ``{' '.join(repr(instance).split())}`` does to stars at {_DISTANCE.value:g} pc that are at rest in the local standard of "
+        f"What ``{shown}`` does to stars at {_DISTANCE.value:g} pc that are at rest in the local standard of "
         f"rest, over the whole sky in {axes} coordinates, longitude growing to the left."
     )
 

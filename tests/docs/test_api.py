@@ -7,8 +7,9 @@ import pytest
 
 import astrokin as ak
 
-API = (Path(__file__).parents[2] / "docs" / "reference" / "api.rst").read_text(encoding="utf-8")
-DOCUMENTED = set(re.findall(r"^\.\. (?:auto|py:)\w+:: (astrokin[\w.]*)", API, re.MULTILINE))
+PAGES = (Path(__file__).parents[2] / "docs" / "reference" / "api").glob("*.rst")
+ENTRY = re.compile(r"^\.\. (?:auto|py:)\w+:: (astrokin[\w.]*)", re.MULTILINE)
+DOCUMENTED = {name for page in PAGES for name in ENTRY.findall(page.read_text(encoding="utf-8"))}
 
 
 @pytest.mark.parametrize("name", ak.__all__)

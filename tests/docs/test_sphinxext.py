@@ -171,7 +171,7 @@ def test_a_plugin_gets_its_pages_for_nothing(tmp_path, stranger):
     assert sorted(p.name for p in (source / "made" / "effects").iterdir()) == ["silent.rst", "stretch.rst"]
     page = (out / "made" / "effects" / "stretch.html").read_text(encoding="utf-8")
     assert "Stretch" in page
-    assert "by how much" in page
+    assert "By how much." in page
     assert "stretch.png" in page
     index = (out / "index.html").read_text(encoding="utf-8")
     assert "made/effects/stretch.html" in index
