@@ -41,11 +41,11 @@ if optional("pyarrow") is not None:
                 import time
                 import astrokin as ak
                 estimator = ak.estimators.OortConstants({options})
-                start = time.perf_counter()
+                start, busy = time.perf_counter(), time.process_time()
                 fit = estimator.fit({str(path)!r})
-                taken = time.perf_counter() - start
-                per_row = taken / fit.passes / fit.used * 1e9
-                print(f"{{taken:.1f}} s, {{fit.passes}} passes, {{per_row:.1f}} ns/row and pass")
+                taken, busy = time.perf_counter() - start, time.process_time() - busy
+                per_row, busy = (t / fit.passes / fit.used * 1e9 for t in (taken, busy))
+                print(f"{{taken:.1f}} s, {{fit.passes}} passes, {{per_row:.0f}} ns/row and pass ({{busy:.0f}} of CPU)")
                 print(f"A = {{fit['A']:.4f}} ± {{fit.error['A'].value:.4f}}, used {{fit.used}}")
             """)
             print(f"  OortConstants({options}): {lines[0]}; {lines[1]}; peak memory {memory:.0f} MiB")
