@@ -45,15 +45,21 @@ def lstsq(sample):
     return np.linalg.lstsq(np.concatenate([one, two]), np.concatenate([y1, y2]), rcond=None)[0]
 
 
+def told(sample, degree):
+    """Return the times of the passes and fits of one degree, in words."""
+    state = State.first(1, degree, False)
+    passes = [best(lambda: one_pass(sample, state, meat)) for meat in (False, True)]  # noqa: B023
+    fits = SpinAndGlide(degree=degree, dispersion="none"), SpinAndGlide(degree=degree)
+    whole = [best(lambda: estimator.fit(sample), 2) for estimator in fits]  # noqa: B023
+    return (
+        f"degree {degree}: a pass {passes[0]:.0f} ns/star, the final one {passes[1]:.0f}; "
+        f"the fit {whole[0]:.0f}, with the dispersion {whole[1]:.0f}"
+    )
+
+
 if __name__ == "__main__":
     sample = quasars(N, np.random.default_rng(1), [0.1, -0.05, 0.08, -0.02, 0.06, 0.03])
-    for degree in (1, 2):
-        state = State.first(1, degree, False)
-        print(f"degree {degree}: a pass {best(lambda: one_pass(sample, state, False)):.0f} ns/star", end=", ")
-        print(f"the final pass {best(lambda: one_pass(sample, state, True)):.0f}", end=", ")
-        fits = SpinAndGlide(degree=degree, dispersion="none"), SpinAndGlide(degree=degree)
-        whole = [best(lambda: estimator.fit(sample), 2) for estimator in fits]
-        print(f"the fit {whole[0]:.0f}, with the dispersion {whole[1]:.0f}")
+    print(told(sample, 1), told(sample, 2), sep="\n")
     print(f"numpy lstsq: {best(lambda: lstsq(sample), 2):.0f} ns/star")
     fit = SpinAndGlide(dispersion="none").fit(sample)
     apart = np.abs(lstsq(sample) - [fit[k].value for k in fit]).max()
