@@ -31,6 +31,7 @@ __all__ = [
     "hookimpl",
     "list_effects",
     "list_estimators",
+    "observer_parameter",
     "option",
     "parameter",
     "plugins",
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from .estimator_base import Estimator
     from .fit import Fit
     from .hookspecs import hookimpl
-    from .observer import Observer
+    from .observer import Observer, observer_parameter
     from .parameters import column, epoch_parameter, option, parameter
     from .registry import effect, estimator, list_effects, list_estimators, plugins
     from .stage import Stage
@@ -75,6 +76,7 @@ _HOME = {
     "list_effects": "registry",
     "list_estimators": "registry",
     "epoch_parameter": "parameters",
+    "observer_parameter": "observer",
     "option": "parameters",
     "parameter": "parameters",
     "plugins": "registry",

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import astropy.units as u
 import numpy as np
-from numpy.typing import NDArray
 
+from astrokin import places, vantage
 from astrokin.errors import InputError, closest_first
-from astrokin.parameters import Column, Parametrised, epoch_parameter, option, parameter
+from astrokin.parameters import (
+    Column,
+    Parametrised,
+    epoch_parameter,
+    option,
+    parameter,
+    part_parameter,
+    value_key,
+)
 from astrokin.times import without_note_on_future
 from astrokin.units import KM_S
+from astrokin.vantage import Vantage
 
-#: The Sun-Earth point L2 lies this much farther from the Sun than the Earth.
-_L2 = 1.01
 _AIR = ("pressure", "temperature", "relative_humidity", "obswl")
-Vectors = tuple[NDArray[np.float64], NDArray[np.float64]]
-_NOWHERE: NDArray[np.float64] = np.zeros(3)
 
 
 def _at_least_zero(value: Any) -> Any:
@@ -138,13 +140,56 @@ class Observer(Parametrised):
         if self.position is not None:
             return self.position, self.velocity
         with without_note_on_future():
-            place, motion = self._place_and_motion(_time(self.obstime))
+            place, motion = places.posvel(self.location, _time(self.obstime), self.ephemeris)
         return place << u.au, motion << KM_S
 
-    def _place_and_motion(self, time: Any) -> Vectors:
-        if isinstance(self.location, str):
-            return _NAMED[self.location](time, self.ephemeris)
-        return _on_earth(time, self.ephemeris, self.location)
+    def seen(self, acceleration: bool = False) -> Vantage:
+        """Place and motion as plain arrays, for one time or, with its columns bound, for every row.
+
+        One time is evaluated once, however many rows there are. Of times by row, few distinct ones are evaluated
+        exactly; many are read off polynomials through exact evaluations (20 in every 16 days), good to 0.1 nas in
+        parallax at 1 arcsec and to 0.7 nas in aberration, with the diurnal motion of a place on the ground.
+
+        Parameters
+        ----------
+        acceleration : bool
+            Whether to give the acceleration too.
+
+        Returns
+        -------
+        Vantage
+
+        Raises
+        ------
+        InputError
+            Columns that are not bound (`bound`), or an acceleration of a velocity of one's own.
+
+        Examples
+        --------
+        >>> import astrokin as ak
+        >>> there = ak.Observer(2016.0).seen()
+        >>> there.position.shape, there.sun_distance.round(4)
+        ((3, 1), array([0.9833]))
+        """
+        if self.column_names:
+            raise InputError(
+                f"Observer.seen: bind the columns first: observer.bound(rows); {', '.join(self.column_names)}."
+            )
+        memo = self.__dict__.setdefault("_seen", {})
+        if acceleration not in memo:
+            memo[acceleration] = self._evaluated(acceleration)
+        return memo[acceleration]
+
+    def _evaluated(self, acceleration: bool) -> Vantage:
+        if self.position is None:
+            return vantage.of_place(self.location, value_key(self.location), self.ephemeris, self.obstime, acceleration)
+        if acceleration:
+            raise InputError("Observer: the acceleration of a position and velocity of your own is not known.")
+        place, motion = (x.to_value(unit).reshape(3, -1) for x, unit in ((self.position, u.au), (self.velocity, KM_S)))
+        return vantage.of_own(place, motion, self.ephemeris, self.obstime)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k != "_seen"}
 
 
 def _celsius(value: Any) -> Any:
@@ -165,15 +210,15 @@ def _number(value: Any) -> Any:
 
 def _checked_location(value: Any) -> Any:
     if isinstance(value, str):
-        if value in _NAMED:
+        if value in places.NAMED:
             return value
-        known = ", ".join(map(repr, closest_first(value, _NAMED)))
+        known = ", ".join(map(repr, closest_first(value, places.NAMED)))
         raise InputError(f"Observer.location is {value!r}; it can be an EarthLocation, {known}.")
     from astropy.coordinates import EarthLocation
 
     if not isinstance(value, EarthLocation) or value.shape != ():
         raise InputError(
-            f"Observer.location is {value!r}; one EarthLocation, or one of {', '.join(_NAMED)}, is needed."
+            f"Observer.location is {value!r}; one EarthLocation, or one of {', '.join(places.NAMED)}, is needed."
         )
     return EarthLocation.from_geocentric(
         *(axis.to(u.m) for axis in value.geocentric)
@@ -195,60 +240,29 @@ def _shown(value: Any) -> str:
     return f"{value:g}" if value.shape == () else str(value)
 
 
-# ---- places ----------------------------------------------------------------------------------------------
-
-
 def _time(obstime: Any) -> Any:
     from astropy.time import Time
 
     return obstime if isinstance(obstime, Time) else Time(obstime, format="jyear", scale="tcb")
 
 
-def _body(name: str, time: Any, ephemeris: str) -> Vectors:
-    from astropy.coordinates import get_body_barycentric_posvel
-
-    place, motion = get_body_barycentric_posvel(name, time, ephemeris=ephemeris)
-    return place.xyz.to_value(u.au), motion.xyz.to_value(KM_S)
+# ---- a parameter of effects ------------------------------------------------------------------------------
 
 
-def _geocenter(time: Any, ephemeris: str) -> Vectors:
-    return _body("earth", time, ephemeris)
+def observer_parameter(*, doc: str = "where and when the light is received") -> Any:
+    """Declare a parameter that is an `Observer`, as a dataclass field; its columns are bound with the effect's own.
+
+    Examples
+    --------
+    >>> from typing import Any
+    >>> import astrokin as ak
+    >>> observer: Any = ak.observer_parameter()
+    """
+    return part_parameter(Observer, "an ak.Observer(obstime, location)", doc=doc, reader=_from_text)
 
 
-def _barycenter(time: Any, ephemeris: str) -> Vectors:
-    return _NOWHERE.copy(), _NOWHERE.copy()
-
-
-def _gaia(time: Any, ephemeris: str) -> Vectors:
-    earth, sun = (_body(name, time, ephemeris) for name in ("earth", "sun"))
-    place, motion = (s + _L2 * (e - s) for e, s in zip(earth, sun, strict=True))
-    return place, motion
-
-
-def _on_earth(time: Any, ephemeris: str, location: Any) -> Vectors:
-    place, motion = _body("earth", time, ephemeris)
-    with bundled_earth_orientation():
-        from_centre, rotation = location.get_gcrs_posvel(time)
-    return place + from_centre.xyz.to_value(u.au), motion + rotation.xyz.to_value(KM_S)
-
-
-_NAMED = {"geocenter": _geocenter, "barycenter": _barycenter, "gaia": _gaia}
-
-
-@contextmanager
-def bundled_earth_orientation() -> Iterator[None]:
-    """The Earth's rotation from the tables that come with astropy; without it astropy may go and download."""
-    from astropy.utils import iers
-
-    with (
-        iers.conf.set_temp("auto_download", False),
-        iers.earth_orientation_table.set(_earth_orientation()),
-    ):
-        yield
-
-
-@lru_cache(maxsize=1)
-def _earth_orientation() -> Any:
-    from astropy.utils import iers
-
-    return iers.IERS_A.open(iers.IERS_A_FILE)
+def _from_text(text: str, where: str) -> Observer:
+    """An observer from ``2026-03-21``, ``J2026.5,gaia`` or ``column:t``: the time, and a named place."""
+    time, _, place = (part.strip() for part in text.partition(","))
+    spec = dict(Observer.specs())["obstime"]
+    return Observer(spec.from_text(time, f"{where} (the time)"), place or "geocenter")

@@ -61,6 +61,8 @@ class Spec:
     optional: bool = False
     physical: Callable[[Any], Any] | None = None
     domain: str = ""
+    part: type | None = None
+    reader: Callable[[str, str], Any] | None = None
 
     @property
     def plain(self) -> bool:
@@ -74,7 +76,7 @@ class Spec:
 
     def checked(self, value: Any, where: str) -> Any:
         """The value as it is stored, or an error that names `where`."""
-        if isinstance(value, Column):
+        if isinstance(value, Column) and self.kind != "part":
             if not self.per_row:
                 raise InputError(f"{where} cannot be a column: it is one value for all rows.")
             return value
@@ -102,8 +104,7 @@ class Spec:
     def unfit(self, value: Any, name: str) -> dict[str, Any]:
         """Rows of a column, as masks (n,) by reason, in which there is no value or one outside the domain."""
         if self.kind == "epoch":
-            plain = np.asarray(getattr(value, "jyear", getattr(value, "value", value)), float)
-            return {f"no value in column {name!r}": np.isnan(plain)}
+            return {f"no value in column {name!r}": _missing_times(value)}
         plain = self._by_row(value, name)
         rows = (-1, plain.shape[-1])
         return {
@@ -115,6 +116,8 @@ class Spec:
 
     def from_text(self, text: str, where: str) -> Any:
         """The value of a command-line setting such as ``11.1,12.24,7.25 km/s``."""
+        if self.reader is not None:
+            return self.reader(text, where)
         if text.startswith("column:"):
             return Column(text.removeprefix("column:"))
         if self.optional and text.lower() == "none":
@@ -178,7 +181,21 @@ def _check_option(spec: Spec, value: Any, where: str) -> Any:
     return value
 
 
-_CHECKS = {"quantity": _check_quantity, "epoch": _check_epoch, "option": _check_option}
+def _check_part(spec: Spec, value: Any, where: str) -> Any:
+    if isinstance(value, spec.part):  # type: ignore[arg-type]
+        return value
+    raise InputError(f"{where} is {value!r}: give {spec.domain}.")
+
+
+_CHECKS = {"quantity": _check_quantity, "epoch": _check_epoch, "option": _check_option, "part": _check_part}
+
+
+def _missing_times(value: Any) -> Any:
+    """Rows (n,) of a column of times, or of Julian years in one double or two, that hold none."""
+    if hasattr(value, "jd1"):
+        return np.asarray(value.mask) | np.isnan(np.ma.filled(getattr(value.jd2, "unmasked", value.jd2), np.nan))
+    plain = np.ma.filled(np.ma.asarray(getattr(value, "value", value), float), np.nan)
+    return np.isnan(plain).reshape(len(plain), -1).any(axis=1)
 
 
 def _quantity_from_text(text: str, spec: Spec, where: str) -> Any:
@@ -274,6 +291,23 @@ def epoch_parameter(default: Any = MISSING, *, doc: str = "", per_row: bool = Tr
     return _field(default, Spec("epoch", doc, per_row=per_row, optional=default is None))
 
 
+def part_parameter(part: type, needed: str, *, doc: str = "", reader: Callable[[str, str], Any] | None = None) -> Any:
+    """Declare a parameter that has parameters of its own, as a dataclass field.
+
+    Parameters
+    ----------
+    part : type
+        The class, a `Parametrised`, of which an instance is needed.
+    needed : str
+        What to give, in words, for the error message.
+    doc : str
+        One line for the documentation page.
+    reader : callable, optional
+        From a text of the command line, and where it stands, to the instance.
+    """
+    return _field(MISSING, Spec("part", doc, per_row=False, domain=needed, part=part, reader=reader))
+
+
 def option(
     default: Any = MISSING,
     *,
@@ -318,9 +352,11 @@ class Parametrised:
     @property
     def column_names(self) -> tuple[str, ...]:
         """The columns of the data that the parameters name."""
-        found = []
+        found: list[str] = []
         for name, _ in self.specs():
             value = getattr(self, name)
+            if isinstance(value, Parametrised):
+                found += value.column_names
             found += [v.name for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, Column)]
         return tuple(dict.fromkeys(found))
 
@@ -338,6 +374,8 @@ class Parametrised:
         found: dict[str, Any] = {}
         for name, spec in self.specs():
             value = getattr(self, name)
+            if isinstance(value, Parametrised):
+                found.update(value.unfit(rows))
             spec = spec.component if isinstance(value, tuple) and spec.shape else spec
             for part in value if isinstance(value, tuple) else (value,):
                 if isinstance(part, Column):
@@ -358,6 +396,8 @@ class Parametrised:
 def _bound_value(value: Any, spec: Spec | None, rows: Any) -> Any:
     if spec is None:
         return value
+    if isinstance(value, Parametrised):
+        return value.bound(rows)
     if isinstance(value, Column):
         return spec.bound(rows[value.name], value.name)
     if isinstance(value, tuple) and any(isinstance(v, Column) for v in value):

@@ -32,6 +32,8 @@ LAYERS = (
     ("views",),
     ("star_fields",),
     ("observer",),
+    ("vantage",),
+    ("places", "polynomials"),
     ("summaries",),
     ("galaxy",),
     ("parameters",),

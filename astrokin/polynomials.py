@@ -1,0 +1,109 @@
+"""Smooth functions of time for very many times: evaluated at a few, read off polynomials of one day each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Spans = NDArray[np.intp]
+
+#: Days that one set of exact evaluations serves, and how many those are.
+SPAN, NODES = 16, 20
+_KEPT = 4096
+#: Rows read at a time, so that they stay in the cache.
+_BLOCK = 2048
+
+
+@lru_cache(maxsize=8)
+def _cells_from_nodes(order: int) -> Array:
+    """The matrix (order, SPAN, NODES) from values at the nodes to coefficients in every one-day cell."""
+    chebyshev = np.polynomial.chebyshev
+    from_values = np.linalg.inv(chebyshev.chebvander(_nodes(NODES), NODES - 1))
+    inner = _nodes(order)
+    x = (np.arange(SPAN)[:, None] + 0.5 * (inner + 1.0)) * (2.0 / SPAN) - 1.0
+    values = chebyshev.chebvander(x, NODES - 1) @ from_values
+    return np.einsum("ij,sjn->isn", np.linalg.inv(np.vander(inner, increasing=True)), values)
+
+
+def _nodes(n: int) -> Array:
+    return np.polynomial.chebyshev.chebpts1(n)
+
+
+class Table:
+    """Values of a smooth function of time, (k, n) at n times, from polynomials that are made where they are needed.
+
+    Parameters
+    ----------
+    function : callable
+        From times (days, shape (m,)) to values (k, m); called for 20 times in every span of 16 days.
+    orders : tuple of int
+        The number of coefficients per day of each of the k values.
+    """
+
+    def __init__(self, function: Callable[[Array], Array], orders: tuple[int, ...]) -> None:
+        self._function, self._orders = function, orders
+        self._spans: dict[int, Array] = {}
+
+    def __call__(self, days: Array, slopes: slice = slice(0)) -> tuple[Array, Array]:
+        """The values (k, n) at times in days, and the derivatives per day of those in `slopes`."""
+        day = np.floor(days).astype(np.intp)
+        table, first, low = self._stacked(spans(day))
+        values = np.empty((len(self._orders), len(days)))
+        derivatives = np.empty((len(self._orders[slopes]), len(days)))
+        for start in range(0, len(days), _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            s = 2.0 * (days[rows] - day[rows]) - 1.0
+            span = day[rows] // SPAN
+            place = first.take(span - low)
+            place += day[rows] - SPAN * span
+            self._evaluate(table.take(place, axis=1, mode="clip"), s, values[:, rows], derivatives[:, rows], slopes)
+        return values, derivatives
+
+    def _evaluate(self, table: Array, s: Array, values: Array, derivatives: Array, slopes: slice) -> None:
+        ends = np.cumsum(self._orders)
+        parts = [table[end - order : end] for end, order in zip(ends, self._orders, strict=True)]
+        for part, out in zip(parts[slopes], derivatives, strict=True):
+            _horner(part[1:] * np.arange(1.0, len(part))[:, None], s, out)
+            out *= 2.0
+        for part, out in zip(parts, values, strict=True):
+            _horner(part, s, out)
+
+    def _stacked(self, wanted: Spans) -> tuple[Array, Spans, int]:
+        """Coefficients (sum of orders, cells) of the spans, where each span begins, and the first span."""
+        missing = [k for k in wanted.tolist() if k not in self._spans]
+        if len(self._spans) + len(missing) > _KEPT:
+            self._spans.clear()
+            missing = wanted.tolist()
+        if missing:
+            self._make(np.array(missing))
+        low = int(wanted[0])
+        first = np.zeros(int(wanted[-1]) - low + 1, np.intp)
+        first[wanted - low] = SPAN * np.arange(len(wanted))
+        return np.concatenate([self._spans[k] for k in wanted.tolist()], axis=1), first, low
+
+    def _make(self, missing: Spans) -> None:
+        times = (missing[:, None] + 0.5 * (_nodes(NODES) + 1.0)) * SPAN
+        values = self._function(times.ravel()).reshape(-1, len(missing), NODES)
+        parts = [
+            np.einsum("isn,mn->mis", _cells_from_nodes(order), v) for order, v in zip(self._orders, values, strict=True)
+        ]
+        for k, coefficients in zip(missing, np.concatenate(parts, axis=1), strict=True):
+            self._spans[int(k)] = coefficients
+
+
+def spans(day: Spans) -> Spans:
+    """The spans of 16 days that whole days fall in, sorted."""
+    span = day // SPAN
+    low = span.min()
+    return low + np.flatnonzero(np.bincount(span - low))
+
+
+def _horner(coefficients: Array, s: Array, out: Array) -> None:
+    out[:] = coefficients[-1]
+    for c in coefficients[-2::-1]:
+        out *= s
+        out += c

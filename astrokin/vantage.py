@@ -1,0 +1,256 @@
+"""`Vantage`: an observer's place and motion as plain arrays, for one time or for as many times as rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+from astropy.constants import c as _c
+from numpy.typing import NDArray
+
+from astrokin import places
+from astrokin.angles import dot, sine_cosine
+from astrokin.errors import InputError
+from astrokin.polynomials import NODES, Table, spans
+from astrokin.times import without_note_on_future
+from astrokin.units import KM_S
+
+Array = NDArray[np.float64]
+
+_C = float(_c.to_value(KM_S))
+_YEAR = 365.25
+_J2000 = 2451545.0
+#: Step (days) of the derivative of exact velocities, five-point; it has 3e-8 of the diurnal acceleration as error.
+_STEP = 0.004
+
+
+@dataclass(frozen=True, eq=False)
+class Vantage:
+    """Where an observer is and how it moves: arrays of shape (3, 1) for all rows, or (3, n) for each, ICRS axes.
+
+    Attributes
+    ----------
+    position : ndarray
+        From the barycentre of the solar system, au.
+    velocity : ndarray
+        Of the observer, in units of the speed of light.
+    acceleration : ndarray or None
+        Its derivative, per Julian year; None where not asked for.
+    from_sun : ndarray
+        Unit vector from the Sun to the observer (zero where they are at one place).
+    sun_distance : ndarray, shape (1,) or (n,)
+        Distance of the Sun, au.
+    """
+
+    position: Array
+    velocity: Array
+    acceleration: Array | None
+    from_sun: Array
+    sun_distance: Array
+
+
+def vantage(position: Array, velocity: Array, acceleration: Array | None, sun: Array) -> Vantage:
+    """A `Vantage` from barycentric vectors (au; units of c; per year; au)."""
+    apart = position - sun
+    distance = np.sqrt(dot(apart, apart))
+    return Vantage(position, velocity, acceleration, apart / np.where(distance > 0.0, distance, 1.0), distance)
+
+
+# ---- times -----------------------------------------------------------------------------------------------
+
+
+def clock(obstime: Any) -> tuple[str, Array]:
+    """A time scale, and days since J2000 in it, shape (n,); NaN where a time is missing.
+
+    From a `~astropy.time.Time`, Julian years TCB, or those in two doubles (n, 2).
+    """
+    if hasattr(obstime, "jd1"):
+        return _clock_of_time(obstime)
+    years = np.asarray(getattr(obstime, "value", obstime), dtype=float)
+    if years.ndim > 1:
+        if years.shape[1:] != (2,):
+            raise InputError(f"a column of times holds {years.shape[1:]} per row; one Julian year TCB, or two doubles.")
+        return "tcb", ((years[:, 0] - 2000.0) + years[:, 1]) * _YEAR
+    return "tcb", np.atleast_1d(years - 2000.0) * _YEAR
+
+
+def _clock_of_time(time: Any) -> tuple[str, Array]:
+    from astropy.time import Time
+
+    missing = np.atleast_1d(np.asarray(time.mask))
+    if missing.any():
+        parts = (np.array(np.ma.filled(getattr(x, "unmasked", x), np.nan)) for x in (time.jd1, time.jd2))
+        time = Time(*(np.where(missing, j, x) for x, j in zip(parts, (_J2000, 0.0), strict=True)), format="jd",
+                    scale=time.scale)  # fmt: skip
+    with without_note_on_future():
+        time = time if time.scale in ("tdb", "tcb") else time.tt
+    days = np.atleast_1d(np.asarray((time.jd1 - _J2000) + time.jd2, dtype=float))
+    return time.scale, np.where(missing, np.nan, days) if missing.any() else days
+
+
+def _time(scale: str, days: Array) -> Any:
+    from astropy.time import Time
+
+    return Time(_J2000, days, format="jd", scale=scale)
+
+
+# ---- places that astropy knows ---------------------------------------------------------------------------
+
+
+class Track:
+    """The path of a named place, or of one on the Earth, in one time scale; and that of the Sun.
+
+    Parameters
+    ----------
+    location : str or `~astropy.coordinates.EarthLocation`
+    ephemeris : str
+    scale : str
+        ``"tt"``, ``"tdb"`` or ``"tcb"``.
+    """
+
+    def __init__(self, location: Any, ephemeris: str, scale: str) -> None:
+        self._location, self._ephemeris, self._scale = location, ephemeris, scale
+        self._grounded = not isinstance(location, str)
+        self._slow = Table(self._of_centre, (4,) * 3 + (5,) * 3 + (3,) * 3)
+        self._sun = Table(self._exact_sun, (3,) * 3)
+        self._turns = Table(self._turning, (3,) * 9)
+
+    def seen(self, days: Array, acceleration: bool) -> Vantage:
+        """From days (n,) since J2000: one time for all, few exactly, many interpolated."""
+        if (days == days[0]).all():
+            return self._exact(days[:1], acceleration)
+        if not _repeated(days) and _many(days):
+            return self._read(days, acceleration)
+        distinct, row = np.unique(days, return_inverse=True)
+        at = (self._read if _many(distinct) else self._exact)(distinct, acceleration)
+        found = (at.position, at.velocity, at.acceleration, at.from_sun, at.sun_distance)
+        return Vantage(*(None if v is None else v[..., row] for v in found))  # type: ignore[arg-type]
+
+    def sun(self, days: Array) -> Array:
+        """The Sun's barycentric position, au."""
+        if (days == days[0]).all():
+            return self._exact_sun(days[:1])
+        return self._sun(days)[0] if _many(days) else self._exact_sun(days)
+
+    # ---- exactly -----------------------------------------------------------------------------------------
+
+    def _exact(self, days: Array, acceleration: bool) -> Vantage:
+        place, motion = self._posvel(days)
+        return vantage(place, motion, self._difference(days) if acceleration else None, self._exact_sun(days))
+
+    def _posvel(self, days: Array) -> tuple[Array, Array]:
+        with without_note_on_future():
+            place, motion = places.posvel(self._location, _time(self._scale, days), self._ephemeris)
+        return place, motion / _C
+
+    def _difference(self, days: Array) -> Array:
+        steps = _STEP * np.array([[-2.0], [-1.0], [1.0], [2.0]])
+        v = self._posvel((days + steps).ravel())[1].reshape(3, 4, -1)
+        return (v[:, 0] - v[:, 3] + 8.0 * (v[:, 2] - v[:, 1])) * (_YEAR / (12.0 * _STEP))
+
+    def _exact_sun(self, days: Array) -> Array:
+        with without_note_on_future():
+            return places.body("sun", _time(self._scale, days), self._ephemeris)[0]
+
+    # ---- interpolated ------------------------------------------------------------------------------------
+
+    def _of_centre(self, days: Array) -> Array:
+        centre = "geocenter" if self._grounded else self._location
+        with without_note_on_future():
+            time = _time(self._scale, days).tdb
+            place, motion = places.posvel(centre, time, self._ephemeris)
+            sun = places.body("sun", time, self._ephemeris)[0]
+        return np.concatenate([place, motion / _C, sun])
+
+    def _turning(self, days: Array) -> Array:
+        with without_note_on_future():
+            return places.turning(self._location, _time(self._scale, days), places.EARTH_RATE * days)
+
+    def _read(self, days: Array, acceleration: bool) -> Vantage:
+        values, slopes = self._slow(days, slice(3, 6) if acceleration else slice(0))
+        place, motion, sun = values[:3], values[3:6], values[6:]
+        gain = slopes * _YEAR if acceleration else None
+        if self._grounded:
+            a, b, pole = self._turns(days)[0].reshape(3, 3, -1)
+            sine, cosine = sine_cosine(_degrees_turned(days))
+            a, b = a * cosine + b * sine, b * cosine - a * sine
+            place += a
+            place += pole
+            motion += b * _DIURNAL
+            if gain is not None:
+                gain -= a * (_DIURNAL * places.EARTH_RATE * _YEAR)
+        return vantage(place, motion, gain, sun)
+
+
+_DEGREES = float(np.degrees(places.EARTH_RATE))
+#: From the turning part of a place (au) to its velocity in units of c.
+_DIURNAL = float((places.EARTH_RATE / u.day * u.au / _c).to_value(u.one))
+
+
+def _degrees_turned(days: Array) -> Array:
+    """The angle by which the Earth has turned, within one turn or so."""
+    day = np.floor(days)
+    return (day * (_DEGREES - 360.0)) % 360.0 + (days - day) * _DEGREES
+
+
+def _repeated(days: Array) -> bool:
+    """Whether few times seem to serve many rows: sorting out which costs as much as interpolating."""
+    return len(np.unique(days[:64])) <= 16
+
+
+def _many(days: Array) -> bool:
+    """Whether the nodes of the polynomials are fewer than the times."""
+    return len(days) > NODES and len(days) > NODES * len(spans(np.floor(days).astype(np.intp)))
+
+
+@lru_cache(maxsize=16)
+def _track(key: _Key, scale: str) -> Track:
+    return Track(key.location, key.ephemeris, scale)
+
+
+class _Key:
+    """A place and an ephemeris, compared by value."""
+
+    def __init__(self, location: Any, ephemeris: str, value: Any) -> None:
+        self.location, self.ephemeris, self._value = location, ephemeris, (value, ephemeris)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+@lru_cache(maxsize=64)
+def _at_one_time(key: _Key, scale: str, day: float, acceleration: bool) -> Vantage:
+    return _track(key, scale).seen(np.array([day]), acceleration)
+
+
+def of_place(location: Any, value: Any, ephemeris: str, obstime: Any, acceleration: bool) -> Vantage:
+    """The `Vantage` from a place that astropy knows; `value` is hashable and stands for the location."""
+    scale, days = _filled(*clock(obstime))
+    key = _Key(location, ephemeris, value)
+    if not len(days):
+        none = np.empty((3, 0))
+        return vantage(none, none, none if acceleration else None, none)
+    if (days == days[0]).all():
+        return _at_one_time(key, scale, float(days[0]), acceleration)
+    return _track(key, scale).seen(days, acceleration)
+
+
+def of_own(position: Array, velocity: Array, ephemeris: str, obstime: Any) -> Vantage:
+    """The `Vantage` from a position (au) and a velocity (km/s) of one's own, (3, 1) or (3, n)."""
+    scale, days = _filled(*clock(obstime))
+    sun = _track(_Key("geocenter", ephemeris, "geocenter"), scale).sun(days) if len(days) else np.empty((3, 0))
+    return vantage(position, velocity / _C, None, sun)
+
+
+def _filled(scale: str, days: Array) -> tuple[str, Array]:
+    """Missing times replaced by one that is there: their rows are refused by whoever binds the column."""
+    missing = np.isnan(days)
+    if missing.any():
+        days = np.where(missing, 0.0 if missing.all() else days[~missing][0], days)
+    return scale, days
