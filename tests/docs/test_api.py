@@ -1,5 +1,6 @@
 """The reference has every public name."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -21,3 +22,9 @@ def test_every_public_name_has_an_entry(name):
 def test_so_has_the_kit(name):
     shown_elsewhere = {"ConformanceError"}  # with the other errors
     assert f"astrokin.testing.{name}" in DOCUMENTED or name in shown_elsewhere
+
+
+def test_so_has_the_toolbox():
+    structure = (Path(__file__).parents[1] / "test_structure.py").read_text(encoding="utf-8")
+    toolbox = ast.literal_eval(re.search(r"^TOOLBOX = (\{.*\})$", structure, re.MULTILINE)[1])
+    assert {f"astrokin.{name}" for name in toolbox} <= DOCUMENTED
