@@ -118,7 +118,7 @@ def residual(data: Sample, motion: Array) -> list[Array | None]:
     return out
 
 
-def variance(data: Sample, sigma: Array, v_sun: Array, e: list[Array | None]) -> dict[tuple[int, int], Array]:
+def variance(data: Sample, sigma: Array, v_sun: Array, e: Any) -> dict[tuple[int, int], Array]:
     """Elements of the local covariance S, by pairs of components: dispersion, measurement and parallax errors.
 
     `sigma` is the dispersion tensor (3, 3), or (3, 3, n) by row; `v_sun` is (3,) or (3, n); both in ICRS axes; `e`
@@ -157,7 +157,7 @@ def along(axis: Array, vector: Array) -> Array:
     return out
 
 
-def _add_errors(out: dict[tuple[int, int], Array], data: Sample, v_sun: Array, e: list[Array | None]) -> None:
+def _add_errors(out: dict[tuple[int, int], Array], data: Sample, v_sun: Array, e: Any) -> None:
     if not data.errors:
         return
     scale: dict[int, Any] = {0: A, 1: A, 2: data.parallax}
@@ -168,7 +168,7 @@ def _add_errors(out: dict[tuple[int, int], Array], data: Sample, v_sun: Array, e
         _add_parallax_errors(out, data, _parallax_pull(data, v_sun, e), scale)
 
 
-def _parallax_pull(data: Sample, v_sun: Array, e: list[Array | None]) -> dict[int, Array]:
+def _parallax_pull(data: Sample, v_sun: Array, e: Any) -> dict[int, Array]:
     """What the residuals move by with the parallax: tangentially by v_sun, outward by the flow at that distance.
 
     The flow, v_r + v_sun g less the peculiar velocity: with that in it, the stars with the fastest peculiar
@@ -236,10 +236,10 @@ def matrices(w: dict[tuple[int, int], Array], data: Sample) -> Array:
     return out
 
 
-def pulls(w: dict[tuple[int, int], Array], e: list[Array | None], data: Sample) -> tuple[Array, Array]:
+def pulls(w: dict[tuple[int, int], Array], e: Any, data: Sample) -> tuple[Array, Array]:
     """W e in ICRS axes (3, n), and the misfit e . W e of each row."""
     local = {a: _column(w, a, e, data) for a in data.used}
-    misfit = sum(local[a] * e[a] for a in data.used)
+    misfit: Any = sum(local[a] * e[a] for a in data.used)
     whole, *others = sorted(data.used, reverse=True)
     out = local[whole] * data.axes[whole]
     for a in others:
