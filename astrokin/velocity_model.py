@@ -178,7 +178,7 @@ def _parallax_pull(data: Sample, v_sun: Array, e: Any) -> dict[int, Array]:
         k: v_sun[: len(data.axes[k])] @ data.axes[k] if v_sun.ndim == 1 else along(data.axes[k], v_sun)
         for k in data.used
     }
-    if 2 in pull:
+    if 2 in pull and data.radial_velocity is not None:
         distance = 1.0 / np.where(data.parallax > 0.0, data.parallax, 1.0)
         pull[2] = pull[2] + data.radial_velocity - e[2] * distance
     return pull
