@@ -15,6 +15,7 @@ component and the angles give the axes directly; what is summed is turned into G
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -223,12 +224,16 @@ def _seen(variance: Array, data: Sample) -> Array:
     return 1.0 / variance if has is None else np.where(has, 1.0 / np.where(has, variance, 1.0), 0.0)
 
 
-def matrices(w: dict[tuple[int, int], Array], data: Sample) -> Array:
-    """Weights W in ICRS axes, as their six elements (6, n)."""
+def columns(w: dict[tuple[int, int], Array], data: Sample) -> dict[int, Array]:
+    """What a unit of each local residual pulls at, W p, W q, W g in ICRS axes, shapes (2 or 3, n)."""
+    return {a: _column(w, a, data.axes, data) for a in data.used}
+
+
+def matrices(drawn: dict[int, Array], data: Sample) -> Array:
+    """Weights W in ICRS axes, as their six elements (6, n), from their `columns`."""
     out = np.empty((6, len(data.parallax)))
-    columns = {a: _column(w, a, data.axes, data) for a in data.used}
     for row, (i, j) in zip(out, PAIRS, strict=True):
-        terms = [(data.axes[a][i], columns[a][j]) for a in data.used if i < len(data.axes[a]) and j < len(columns[a])]
+        terms = [(data.axes[a][i], drawn[a][j]) for a in data.used if i < len(data.axes[a]) and j < len(drawn[a])]
         first, *others = terms
         np.multiply(*first, out=row)
         for one, other in others:
@@ -236,26 +241,31 @@ def matrices(w: dict[tuple[int, int], Array], data: Sample) -> Array:
     return out
 
 
-def pulls(w: dict[tuple[int, int], Array], e: Any, data: Sample) -> tuple[Array, Array]:
-    """W e in ICRS axes (3, n), and the misfit e . W e of each row."""
-    local = {a: _column(w, a, e, data) for a in data.used}
-    misfit: Any = sum(local[a] * e[a] for a in data.used)
-    whole, *others = sorted(data.used, reverse=True)
-    out = local[whole] * data.axes[whole]
+def pulls(drawn: dict[int, Array], e: list[Array | None], data: Sample) -> Array:
+    """W e in ICRS axes, (3, n), from the `columns` of W."""
+    first, *others = sorted(data.used, key=lambda a: -len(drawn[a]))
+    out = drawn[first] * e[first]
     for a in others:
-        for row, axis in zip(out, data.axes[a], strict=False):
-            row += local[a] * axis
-    return out, misfit
+        for row, column in zip(out, drawn[a], strict=False):
+            row += column * e[a]
+    return out
+
+
+def misfit(w: dict[tuple[int, int], Array], e: list[Array | None]) -> Array:
+    """The misfit e . W e of each row."""
+    parts = [element * (e[a] * e[b]) * (1.0 if a == b else 2.0) for (a, b), element in w.items()]  # type: ignore[operator]
+    return reduce(np.add, parts)
 
 
 def trace(w: dict[tuple[int, int], Array]) -> Array:
     """Trace of the weights of each row."""
-    return sum(element for (a, b), element in w.items() if a == b)  # type: ignore[return-value]
+    return reduce(np.add, [element for (a, b), element in w.items() if a == b])
 
 
 def trace_of_square(w: dict[tuple[int, int], Array]) -> Array:
     """Trace of W W of each row."""
-    return sum((element * element) * (1.0 if a == b else 2.0) for (a, b), element in w.items())  # type: ignore[return-value]
+    squares = [element * element if a == b else 2.0 * (element * element) for (a, b), element in w.items()]
+    return reduce(np.add, squares)
 
 
 def _column(w: dict[tuple[int, int], Array], a: int, values: Any, data: Sample) -> Array:

@@ -94,8 +94,9 @@ def test_every_kernel_is_that_of_explicit_matrices(use, kind, shape, rv):
     sample, sigma = stars(kind, rv=rv), TENSORS[shape]
     motion = motion_of(sample)
     data, e, s, w = quick(sample, use, sigma, V_SUN, motion)
-    pull, misfit = velocity_model.pulls(w, e, data)
-    weight = velocity_model.symmetric(velocity_model.matrices(w, data).T)
+    drawn = velocity_model.columns(w, data)
+    pull, misfit = velocity_model.pulls(drawn, e, data), velocity_model.misfit(w, e)
+    weight = velocity_model.symmetric(velocity_model.matrices(drawn, data).T)
     components = np.broadcast_to(data.components, len(sample))
     for k, (axes, residual, variance, has) in enumerate(slow(sample, use, sigma, V_SUN, motion)):
         np.testing.assert_allclose([e[a][k] for a in has], residual, rtol=1e-11, atol=1e-11)

@@ -114,8 +114,14 @@ class Terms:
         motion = field @ self.regressor if field.ndim == 2 else np.einsum("ijn,jn->in", field, self.regressor)
         e = velocity_model.residual(data, motion)
         local = velocity_model.inverse(velocity_model.variance(data, tensor, field[:, 2], e), data)
-        self.pull, self.misfit = velocity_model.pulls(local, e, data)
-        self.local, self.weight = local, velocity_model.matrices(local, data)
+        drawn = velocity_model.columns(local, data)
+        self.pull, self.weight = velocity_model.pulls(drawn, e, data), velocity_model.matrices(drawn, data)
+        self.local, self.e = local, e
+
+    @cached_property
+    def misfit(self) -> Array:
+        """e . W e of each row."""
+        return velocity_model.misfit(self.local, self.e)
 
     def _by_row(self, matrices: Array) -> Array:
         """The matrix of each row's group, (3, 3, n); just the one where there is but one group."""
