@@ -121,7 +121,7 @@ class Stars:
     Raises
     ------
     InputError
-        A value without unit or with a wrong one, unequal lengths, |dec| > 90 deg, an infinite value.
+        A value without unit or with a wrong one, unequal lengths, a declination beyond 90 deg, an infinite value.
 
     Examples
     --------
