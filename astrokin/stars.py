@@ -271,7 +271,9 @@ class Stars:
         return self._with(**new)
 
     def _moved(self, arrays: dict[str, NDArray]) -> dict[str, NDArray]:
-        start = self._vector("direction") if arrays.keys() & set(VECTORS) else None
+        if not arrays.keys() & set(VECTORS):
+            return {**self._fields, **{k: frozen(v) for k, v in arrays.items()}}
+        start = self._vector("direction")
         if "direction" in arrays:
             arrays["direction"] = angles.normalised(arrays["direction"])
         end = arrays.get("direction", start)
