@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import astrokin as ak
 from astrokin.estimators.oort import OortConstants
+from astrokin.estimators.spin_glide import SpinAndGlide
 
-__all__ = ["OortConstants"]
+__all__ = ["OortConstants", "SpinAndGlide"]
 
 
 @ak.hookimpl
 def astrokin_estimators() -> list[type[ak.Estimator]]:
     """The estimators of this module, through the hook that every plugin uses."""
-    return [OortConstants]
+    return [OortConstants, SpinAndGlide]
