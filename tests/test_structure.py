@@ -37,6 +37,7 @@ LAYERS = (
     ("summaries",),
     ("galaxy",),
     ("parameters",),
+    ("kepler",),
     ("angles", "covariance", "optional", "references", "rounding", "stage", "times", "units", "errors"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -45,7 +46,7 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 DECLARED = {("astrokin.effect_base", "astrokin.chain"): "a | b makes a Chain, and a Chain is an Effect"}
 
 # What a plugin may import: the flat names, and these modules, the toolbox of whoever writes one.
-TOOLBOX = {"angles", "fit_plot", "simulation", "space_motion", "summaries", "times", "velocity_model"}
+TOOLBOX = {"angles", "fit_plot", "kepler", "simulation", "space_motion", "summaries", "times", "velocity_model"}
 
 
 def module_name(path):

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import astrokin as ak
 from astrokin.effects.perspective import PerspectiveAcceleration
+from astrokin.effects.photocentre import BinaryPhotocentre
 from astrokin.effects.reflex import ReflexMotion
 from astrokin.effects.rotation import FrameRotation
 from astrokin.effects.secular import SecularAberration
 
-__all__ = ["FrameRotation", "PerspectiveAcceleration", "ReflexMotion", "SecularAberration"]
+__all__ = ["BinaryPhotocentre", "FrameRotation", "PerspectiveAcceleration", "ReflexMotion", "SecularAberration"]
 
 
 @ak.hookimpl
 def astrokin_effects() -> list[type[ak.Effect]]:
     """The effects of this module, through the hook that every plugin uses."""
-    return [ReflexMotion, PerspectiveAcceleration, FrameRotation, SecularAberration]
+    return [ReflexMotion, PerspectiveAcceleration, BinaryPhotocentre, FrameRotation, SecularAberration]

@@ -18,7 +18,7 @@ from astrokin.testing import compare, contract, samples
 from astrokin.testing.checks import Checks, broken, demand
 from astrokin.testing.compare import FIELDS, ROUND_OFF, ROUND_TRIP, demand_same
 from astrokin.testing.effect_case import EffectCase
-from astrokin.units import PARAMETERS
+from astrokin.units import MAS_IN_RAD, PARAMETERS
 
 EFFECTS = Checks()
 promise = EFFECTS.add(EffectCase)
@@ -316,6 +316,7 @@ def poles_and_seam(case: EffectCase) -> None:
     demand(np.isfinite(slope[rows]).all(), "the Jacobian is not finite")
     step = 1e-3  # mas
     reach = {n: step * slope[:, [PARAMETERS.index(p) for p in ps], :2].sum(axis=(1, 2)) for n, ps in _PARTS.items()}
+    reach["proper_motion"] += reach["direction"] * MAS_IN_RAD * compare.size(after, "proper_motion")  # turns along
     for axis in (0, 1):
         for sign in (1.0, -1.0):
             near = case.apply(displaced(stars, axis, sign * step))
