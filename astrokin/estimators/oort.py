@@ -67,7 +67,10 @@ class OortConstants(ak.Estimator):
     -----
     Sources: 000, "Differential Rotation and Oort's Constants"; 001 (with its errata); Ogorodnikov (1932), Milne
     (1935); Olling & Dehnen (2003). Domain: stars within some 2 kpc, where the field is linear, with parallax
-    errors below some 20 %; beyond, the inverse parallaxes are biased.
+    errors below some 20 %. Parallax errors are taken off to first order; to second order, with
+    :math:`\varepsilon = (\sigma_\varpi/\varpi)^2`, A comes out low by some :math:`2\varepsilon` of itself and the
+    tangential dispersions high by some :math:`3\varepsilon` (in 2e7 simulated stars with errors of 0.02 mas out to
+    1.5 kpc: A low by 0.12 per cent).
 
     Examples
     --------
