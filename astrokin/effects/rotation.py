@@ -68,12 +68,8 @@ class FrameRotation(ak.Effect):
     stage = ak.Stage.FRAME
     references = ("2018A&A...616A..14G", "source-004")
 
-    spin: u.Quantity = ak.parameter(
-        lambda: _NONE * MAS_YR, unit=MAS_YR, shape=(3,), doc="angular velocity of the frame"
-    )
-    orientation: u.Quantity = ak.parameter(
-        lambda: _NONE * MAS, unit=MAS, shape=(3,), doc="rotation vector of the frame"
-    )
+    spin: u.Quantity = ak.parameter(_NONE * MAS_YR, shape=(3,), doc="angular velocity of the frame")
+    orientation: u.Quantity = ak.parameter(_NONE * MAS, shape=(3,), doc="rotation vector of the frame")
     reference_epoch: Any = ak.epoch_parameter(None, doc="when the frame had that orientation")
 
     @property
