@@ -194,16 +194,17 @@ def test_it_is_generalised_least_squares(degree):
     assert np.abs(fit.covariance / sandwich - 1).max() < 1e-5
 
 
-def test_the_dispersion_is_that_of_maximum_likelihood():
-    """The gradient of the likelihood, by differences, vanishes at the fit; it is larger than the errors explain."""
+def test_the_dispersion_is_that_of_restricted_maximum_likelihood():
+    """The gradient of the restricted likelihood, by differences, vanishes at the fit."""
     sample = quasars(300, rng(7), FIELD[:6], dispersion=0.5)
     fit = SpinAndGlide().fit(sample)
     x, y, s = equations(sample)
 
     def likelihood(theta):
         whole = s + theta[6] * np.eye(2)
-        e = y - x @ theta[:6]
-        return -0.5 * (np.linalg.slogdet(whole)[1].sum() + np.einsum("na,nab,nb->", e, np.linalg.inv(whole), e))
+        e, w = y - x @ theta[:6], np.linalg.inv(whole)
+        field = np.linalg.slogdet(np.einsum("nap,nab,nbq->pq", x, w, x))[1]
+        return -0.5 * (np.linalg.slogdet(whole)[1].sum() + field + np.einsum("na,nab,nb->", e, w, e))
 
     best = values(fit)
     for step in np.diag([fit.error[k].value for k in fit]) * 0.01:
@@ -220,6 +221,14 @@ def test_without_errors_all_sources_weigh_alike():
     expected = np.linalg.lstsq(x, y, rcond=None)[0]
     for estimator in (EXACT, SpinAndGlide()):
         assert np.abs(values(estimator.fit(sample), NAMES[1]) - expected).max() < 1e-12
+
+
+def test_without_errors_the_dispersion_is_the_unbiased_variance():
+    sample = quasars(40, rng(8)).replace(covariance=None)
+    x = equations(sample.replace(covariance=np.zeros((40, 6, 6))))[0].reshape(-1, 6)
+    y = np.stack([sample.pmra.value, sample.pmdec.value], axis=1).ravel()
+    scatter = np.linalg.lstsq(x, y, rcond=None)[1][0] / (80 - 6)
+    assert SpinAndGlide().fit(sample)["sigma2"].value == pytest.approx(scatter, rel=1e-4)
 
 
 def test_errors_that_explain_the_whole_scatter_leave_no_dispersion():

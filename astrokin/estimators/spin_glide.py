@@ -59,9 +59,9 @@ class SpinAndGlide(ak.Estimator):
     degree : {1, 2}
         Spin and glide, or these with the ten parameters of the quadrupole.
     dispersion : {"isotropic", "none"}
-        Whether an intrinsic dispersion sigma2 of each component of the proper motion is fitted along by maximum
-        likelihood and added to the measurement errors: for stars, and for quasars whose errors are underestimated.
-        "none": the errors are taken at their word.
+        Whether an intrinsic dispersion sigma2 of each component of the proper motion is fitted along by restricted
+        maximum likelihood and added to the measurement errors: for stars, and for quasars whose errors are too
+        small. "none": the errors are taken at their word.
 
     Returns
     -------

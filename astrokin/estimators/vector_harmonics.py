@@ -13,7 +13,7 @@ the normal equations of all parameters follow from the sums of W_11, W_12 and W_
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
 
@@ -194,7 +194,8 @@ class Terms:
         """The sums of the block, by group; with `meat` those of the products of the rows' scores."""
         c = self.components
         return Sums(
-            weight=self._weight_sums(),
+            weight=self._weight_sums(self.weight),
+            square=self._weight_sums(self._square()) if self.state.dispersed else None,
             score=self._total(np.stack(self.pull), c),
             tally=self._tally(),
             meat=self._meat() if meat else None,
@@ -223,15 +224,23 @@ class Terms:
             out[0] += made @ (made if other is None else other[:, part]).T
         return out
 
-    def _weight_sums(self) -> Array:
+    def _square(self) -> tuple[Any, Any, Any]:
+        """The elements of W W, as those of W."""
+        w1, w12, w2 = self.weight
+        if w12 is None:
+            return w1 * w1, None, w2 * w2
+        both = w12 * w12
+        return w1 * w1 + both, w12 * (w1 + w2), w2 * w2 + both
+
+    def _weight_sums(self, weight: tuple[Any, Any, Any]) -> Array:
         """Sums of W_11, W_12, W_22 times the products of the components, (G, 3, 2 k - 1, 2 k - 1)."""
         c = self.components
         m = len(c)
-        used = [i for i in range(3) if self.weight[i] is not None]
+        used = [i for i in range(3) if weight[i] is not None]
 
         def fill(part: slice, out: Array) -> None:
             for row, i in enumerate(used):
-                np.multiply(self.weight[i][part], c[:, part], out=out[row * m : (row + 1) * m])
+                np.multiply(weight[i][part], c[:, part], out=out[row * m : (row + 1) * m])
 
         sums = self._products(fill, m * len(used), c)
         out = np.zeros((len(sums), 3, m, m))
@@ -323,6 +332,8 @@ class Sums:
     ----------
     weight : ndarray, shape (G, 3, 2 k - 1, 2 k - 1)
         Sums of W_11, W_12, W_22 times the products of the components.
+    square : ndarray, of the same shape, optional
+        The same of W W, where a dispersion is fitted.
     score : ndarray, shape (G, 2, 2 k - 1)
         Sums of W e times the components.
     tally : ndarray, shape (G, 7)
@@ -332,6 +343,7 @@ class Sums:
     """
 
     weight: Array
+    square: Array | None
     score: Array
     tally: Array
     meat: Array | None
@@ -354,16 +366,20 @@ class Sums:
     def normal_equations(self, degree: int, dispersion: bool) -> ak.NormalEquations:
         """Score and expected information of the field's parameters, and of the dispersion."""
         x = design(degree)
+        field, vector = _turned(self.weight, x), np.einsum("pac,gac->gp", x, self.score)
+        normal = ak.NormalEquations(field, vector, self.tally[:, 1], self.rows, self._meat(x, dispersion))
+        return self._dispersed(normal, x) if dispersion else normal
+
+    def _dispersed(self, normal: ak.NormalEquations, x: Array) -> ak.NormalEquations:
+        """With the dispersion, by restricted likelihood: the scatter that the field's own errors take is given back."""
+        assert self.square is not None
         p = len(x)
-        matrix = np.zeros((len(self.tally), p + dispersion, p + dispersion))
-        whole = self.weight[:, [[0, 1], [1, 2]]]
-        half = np.einsum("gabcd,qbd->gacq", whole, x)
-        matrix[:, :p, :p] = np.einsum("pac,gacq->gpq", x, half)
-        vector = np.einsum("pac,gac->gp", x, self.score)
-        if dispersion:
-            matrix[:, p, p] = 0.5 * self.tally[:, 3]
-            vector = np.hstack([vector, 0.5 * (self.tally[:, 4] - self.tally[:, 2])[:, None]])
-        return ak.NormalEquations(matrix, vector, self.tally[:, 1], self.rows, self._meat(x, dispersion))
+        matrix = np.zeros((len(self.tally), p + 1, p + 1))
+        matrix[:, :p, :p] = normal.matrix
+        matrix[:, p, p] = 0.5 * self.tally[:, 3]
+        taken = np.einsum("gpq,gqp->g", normal.inverse, _turned(self.square, x))
+        score = 0.5 * (self.tally[:, 4] - self.tally[:, 2] + taken)
+        return replace(normal, matrix=matrix, vector=np.hstack([normal.vector, score[:, None]]))
 
     def _meat(self, x: Array, dispersion: bool) -> Array | None:
         if self.meat is None:
@@ -384,3 +400,10 @@ class Sums:
         p = self.score.shape[2] + 1
         explained = np.einsum("gp,gp->g", step[:, :p], normal.vector[:, :p])
         return np.maximum((normal.misfit - explained) / np.maximum(2.0 * self.rows - p, 1.0), FLOOR)
+
+
+def _turned(sums: Array, x: Array) -> Array:
+    """Sums of X^T W X (G, p, p) from those of W_11, W_12, W_22 times the products of the components."""
+    whole = sums[:, [[0, 1], [1, 2]]]
+    half = np.einsum("gabcd,qbd->gacq", whole, x, optimize=True)
+    return np.einsum("pac,gacq->gpq", x, half, optimize=True)
