@@ -177,4 +177,8 @@ def transported(motion: NDArray, start: NDArray, end: NDArray) -> NDArray:
 
     m' = m - (m . end) (start + end) / (1 + start . end): the rotation that takes `start` to `end`.
     """
-    return motion - (dot(motion, end) / (1.0 + dot(start, end))) * (start + end)
+    share = dot(motion, end) / (1.0 + dot(start, end))
+    middle = start + end
+    # In place where the types allow: fresh memory for three vectors takes longer than the arithmetic.
+    step = np.multiply(middle, share, out=middle if middle.dtype == share.dtype else None)
+    return np.subtract(motion, step, out=step if step.dtype == np.result_type(motion, step) else None)

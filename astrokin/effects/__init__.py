@@ -7,16 +7,37 @@ those of installed plugins.
 from __future__ import annotations
 
 import astrokin as ak
+from astrokin.effects.aberration import AnnualAberration
+from astrokin.effects.deflection import LightDeflection
+from astrokin.effects.parallax import AnnualParallax
 from astrokin.effects.perspective import PerspectiveAcceleration
 from astrokin.effects.photocentre import BinaryPhotocentre
 from astrokin.effects.reflex import ReflexMotion
 from astrokin.effects.rotation import FrameRotation
 from astrokin.effects.secular import SecularAberration
 
-__all__ = ["BinaryPhotocentre", "FrameRotation", "PerspectiveAcceleration", "ReflexMotion", "SecularAberration"]
+__all__ = [
+    "AnnualAberration",
+    "AnnualParallax",
+    "BinaryPhotocentre",
+    "FrameRotation",
+    "LightDeflection",
+    "PerspectiveAcceleration",
+    "ReflexMotion",
+    "SecularAberration",
+]
 
 
 @ak.hookimpl
 def astrokin_effects() -> list[type[ak.Effect]]:
     """The effects of this module, through the hook that every plugin uses."""
-    return [ReflexMotion, PerspectiveAcceleration, BinaryPhotocentre, FrameRotation, SecularAberration]
+    return [
+        ReflexMotion,
+        PerspectiveAcceleration,
+        BinaryPhotocentre,
+        FrameRotation,
+        SecularAberration,
+        AnnualParallax,
+        LightDeflection,
+        AnnualAberration,
+    ]

@@ -1,0 +1,127 @@
+"""Light deflection by the Sun."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Self
+
+import astropy.units as u
+import numpy as np
+from astropy.constants import GM_sun, R_sun
+from astropy.constants import c as _c
+from numpy.typing import NDArray
+
+import astrokin as ak
+from astrokin.angles import dot, normalised
+from astrokin.errors import InputError
+
+Array = NDArray[np.float64]
+
+#: Schwarzschild radius and radius of the Sun, au.
+_SCHWARZSCHILD = float((2.0 * GM_sun / _c**2).to_value(u.au))
+_SUN = float(R_sun.to_value(u.au))
+#: Within this (1 - cos: some 5 arcmin, far inside the Sun's disc) the deflection goes to zero, as in ERFA.
+_LIMIT = 1e-6
+_ROUNDS = 15
+
+
+@dataclass(frozen=True)
+class LightDeflection(ak.Effect):
+    r"""The bending of light by the Sun, to an observer at a finite distance.
+
+    With the unit vector e from the Sun to the observer and their distance E, a distant source is seen at
+
+    .. math::
+
+        \mathbf r' \propto \mathbf r + \frac{2GM_\odot}{c^2E}\,
+            \frac{\mathbf e - (\mathbf r\cdot\mathbf e)\,\mathbf r}{1 + \mathbf r\cdot\mathbf e} ,
+
+    away from the Sun: by 1.75 arcsec at its limb, 4.07 mas at a right angle, nothing opposite to it. The same as
+    ERFA's ``ldsun``, its limit near the centre of the disc included.
+
+    Parameters
+    ----------
+    observer : Observer
+        Where and when; times may come from a column.
+
+    Raises
+    ------
+    InputError
+        Something that is no observer, or one inside the Sun.
+
+    Notes
+    -----
+    Domain: any direction. Rows behind the Sun's disc are computed like the others, flagged and counted. The proper
+    motion is carried along in parallel; its change by the gradient of the deflection (two parts in a thousand at the
+    limb, 2e-8 elsewhere) is left out, and so are the planets. Seen from the barycentre, which stands for catalogue
+    directions free of deflection, nothing is deflected.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> import astrokin as ak
+    >>> pole = ak.Stars(ra=[270.0] * u.deg, dec=[66.56] * u.deg)
+    >>> ak.effects.LightDeflection(ak.Observer(2016.0)).change(pole)["delta_dec"].round(2)
+    <Quantity [4.07] mas>
+    """
+
+    name = "light-deflection"
+    stage = ak.Stage.DEFLECTION
+    references = ("2003AJ....125.1580K", "2013A&A...558A..33A")
+
+    observer: Any = ak.observer_parameter()
+
+    def forward(self, stars: Any) -> Any:
+        there = self._there()
+        if there is None:
+            return stars
+        r = stars.raw.direction
+        return _flagged(stars.replace(direction=r + _bent(r, there)), r, there)
+
+    def backward(self, stars: Any) -> Any:
+        there = self._there()
+        if there is None:
+            return stars
+        seen = stars.raw.direction
+        r = normalised(seen - _bent(seen, there))
+        worst = np.inf
+        for _ in range(_ROUNDS):
+            left = seen - normalised(r + _bent(r, there))
+            before, worst = worst, np.nanmax(np.abs(left), initial=0.0)
+            if not worst < 0.5 * before:
+                break
+            r = normalised(r + left)
+        return _flagged(stars.replace(direction=r), r, there)
+
+    def _there(self) -> Any:
+        if isinstance(self.observer.location, str) and self.observer.location == "barycenter":
+            return None
+        there = self.observer.seen()
+        if (there.sun_distance <= _SUN).any():
+            raise InputError("light-deflection: the observer is inside the Sun.")
+        return there
+
+    @classmethod
+    def examples(cls) -> Iterator[Self]:
+        yield cls(ak.Observer(2016.0))
+        yield cls(ak.Observer(2020.7, "gaia"))
+
+
+def _bent(r: Array, there: Any) -> Array:
+    """The displacement, to first order in the Sun's potential; finite everywhere."""
+    e, distance = there.from_sun, there.sun_distance
+    away = 1.0 + dot(r, e)
+    limit = _LIMIT / np.maximum(distance * distance, 1.0)
+    strength = (_SCHWARZSCHILD / distance) / np.where(np.real(away) > limit, away, limit)
+    bent = r * (strength * (1.0 - away))
+    bent += e * strength
+    return bent
+
+
+def _flagged(stars: Any, r: Array, there: Any) -> Any:
+    away = 1.0 + np.real(dot(r, there.from_sun))
+    sine = _SUN / there.sun_distance
+    with np.errstate(invalid="ignore"):
+        behind = away < 1.0 - np.sqrt(1.0 - sine * sine)
+    return stars.flag(behind, "behind the Sun's disc")
