@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 import astrokin as ak
-from astrokin.angles import dot
 from astrokin.summaries import group_of, grouped_product
 
 Array = NDArray[np.float64]
@@ -72,9 +71,14 @@ def components(axes: tuple[Array, Array, Array], degree: int) -> Array:
     east, north, outward = axes
     if degree == 1:
         return np.concatenate([east[:2], north])
-    second = (_quadrupoles() @ outward).reshape(5, 3, -1)
-    a, b = (np.stack([dot(axis, field) for field in second]) for axis in (east, north))
-    return np.concatenate([east[:2], a, north, b])
+    out = np.empty((15, east.shape[1]))
+    out[:2], out[7:10] = east[:2], north
+    for start in range(0, east.shape[1], _PIECE):
+        part = slice(start, start + _PIECE)
+        x, y, z = (_quadrupoles() @ outward[:, part]).reshape(5, 3, -1).swapaxes(0, 1)
+        out[2:7, part] = east[0, part] * x + east[1, part] * y
+        out[10:, part] = north[0, part] * x + north[1, part] * y + north[2, part] * z
+    return out
 
 
 @lru_cache(maxsize=2)
