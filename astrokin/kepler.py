@@ -134,7 +134,7 @@ def _correction(angle: Array, sine: Array, versine: Array, mean: Array, e: Array
     f3 *= 1.0 / 6.0
     open_ = 1.0 - e
     f1 += open_
-    f = angle_less_sine(angle)
+    f = _angle_less_sine(angle)
     f *= e
     f += open_ * angle
     np.subtract(mean, f, out=f)
@@ -147,7 +147,7 @@ def _correction(angle: Array, sine: Array, versine: Array, mean: Array, e: Array
     return f / (f1 + step * (f2 + step * f3))
 
 
-def angle_less_sine(angle: Array) -> Array:
+def _angle_less_sine(angle: Array) -> Array:
     """E - sin E from -pi to pi, to round-off of itself near 0 too."""
     square = angle * angle
     out = square * _SERIES[-1]

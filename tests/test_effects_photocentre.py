@@ -86,6 +86,17 @@ def test_a_dark_companion_makes_the_light_go_opposite_to_it():
     assert np.allclose(later.value, [-5, 0], atol=1e-12)  # the position angle increases: the secondary is east
 
 
+def test_sirius_b_stood_where_it_was_first_measured():
+    """The elements of 2017 (Bond et al.), and the position angle and separation of the year of discovery, 1862.19."""
+    sirius = BinaryPhotocentre(
+        50.1284 * u.yr, 7.4957 * u.arcsec, 0.59142, 136.336 * u.deg, 45.4 * u.deg, 149.161 * u.deg, 1994.5715,
+        mass_ratio=0.0, flux_ratio=1e20, observer=ak.Observer(1862.19),
+    )  # fmt: skip
+    east, north = sirius.displacement().to_value(u.arcsec)
+    assert np.degrees(np.arctan2(east, north)) == pytest.approx(84.6, abs=1.5)
+    assert np.hypot(east, north) == pytest.approx(10.07, abs=0.5)  # by eye, next to the brightest star
+
+
 # ---- the source's formula --------------------------------------------------------------------------------
 
 

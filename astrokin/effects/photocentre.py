@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import astrokin as ak
 from astrokin import kepler
-from astrokin.angles import dot, normalised, tangent_basis, transported
+from astrokin.angles import dot, normalised
 from astrokin.errors import InputError
 from astrokin.times import julian_years
 from astrokin.units import MAS, MAS_IN_RAD, MAS_YR
@@ -79,7 +79,8 @@ class BinaryPhotocentre(ak.Effect):
     observer : `Observer`
         When the light is received; where does not matter.
     rate : bool
-        True: proper motions become the instantaneous ones of the photocentre.
+        False: proper motions stay those of the centre of mass, carried along in parallel. True: they become the
+        instantaneous ones of the photocentre.
     mass_to_light : float or `ak.column`, optional
         (m2/L2)/(m1/L1), instead of a flux ratio.
     angular_semi_major_axis : `~astropy.units.Quantity` or `ak.column`, optional
@@ -105,20 +106,22 @@ class BinaryPhotocentre(ak.Effect):
 
     Examples
     --------
+    Sirius and its white dwarf, with the elements of Bond et al. (2017): the bright star seen from their centre of mass.
+
     >>> import astropy.units as u
     >>> import astrokin as ak
     >>> sirius = ak.effects.BinaryPhotocentre(
-    ...     period=50.13 * u.yr, semi_major_axis=7.4957 * u.arcsec, eccentricity=0.59142, inclination=136.336 * u.deg,
-    ...     node=45.4 * u.deg, periastron=149.161 * u.deg, t_periastron=1994.5715, mass_ratio=0.493, flux_ratio=1e-4,
+    ...     period=50.1284 * u.yr, semi_major_axis=7.4957 * u.arcsec, eccentricity=0.59142, inclination=136.336 * u.deg,
+    ...     node=45.4 * u.deg, periastron=149.161 * u.deg, t_periastron=1994.5715, mass_ratio=0.4935, flux_ratio=1e-4,
     ...     observer=ak.Observer(2022.5))
     >>> east, north = sirius.displacement()
     >>> east.round(1), north.round(1)
-    (<Quantity -3345.9 mas>, <Quantity -1671.9 mas>)
+    (<Quantity -3348.1 mas>, <Quantity -1673.2 mas>)
     """
 
     name = "binary-photocentre"
     stage = ak.Stage.ORBIT
-    references = ("1995CeMDA..63..101M", "2023A&A...674A...9H", "source-004")
+    references = ("1995CeMDA..63..101M", "2017ApJ...840...70B", "2023A&A...674A...9H", "source-004")
 
     period: u.Quantity = ak.parameter(unit=u.day, doc="period", physical=_positive, domain="a positive period")
     semi_major_axis: u.Quantity | None = ak.parameter(
@@ -154,6 +157,10 @@ class BinaryPhotocentre(ak.Effect):
             self._put(angular_semi_major_axis=self.semi_major_axis, semi_major_axis=None)
         super().__post_init__()
         self._check_one_orbit()
+
+    def __repr__(self) -> str:
+        given = ((f.name, getattr(self, f.name)) for f in fields(self))
+        return f"BinaryPhotocentre({', '.join(f'{k}={v!r}' for k, v in given if v is not None)})"
 
     def _put(self, **values: Any) -> None:
         for name, value in values.items():
@@ -274,32 +281,30 @@ class BinaryPhotocentre(ak.Effect):
     # ---- the map -----------------------------------------------------------------------------------------
 
     def forward(self, stars: Any) -> Any:
-        east, north, rate_east, rate_north = self._plane
         r, scale = stars.raw.direction, self._scale(stars)
-        p, q = tangent_basis(r)
+        east, north, rate_east, rate_north = self._plane
         angle = scale * MAS_IN_RAD
-        end = r + (angle * east) * p
-        end += (angle * north) * q
-        if not self.rate:
-            return stars.replace(direction=end)
-        size = np.sqrt(dot(end, end))
+        end = _toward(r, angle * east, angle * north)
+        end += r
         moved = stars.replace(direction=end)
-        gain = (scale * rate_east / size) * p + (scale * rate_north / size) * q
+        if not self.rate:
+            return moved
+        shrunk = scale / np.sqrt(dot(end, end))
+        gain = _toward(r, shrunk * rate_east, shrunk * rate_north)
         return moved.replace(proper_motion=moved.raw.proper_motion + gain)
 
     def backward(self, stars: Any) -> Any:
+        end, scale = stars.raw.direction, self._scale(stars)
         east, north, rate_east, rate_north = self._plane
-        scale = self._scale(stars)
         xi, eta = scale * MAS_IN_RAD * east, scale * MAS_IN_RAD * north
-        start, lost = _before(stars.raw.direction, xi, eta)
+        start, lost = _before(end, xi, eta)
         if not self.rate:
             return stars.replace(direction=start).refuse(lost, _AT_POLE)
-        p, q = tangent_basis(start)
-        size = np.sqrt(1.0 + xi * xi + eta * eta)
-        gain = (scale * rate_east / size) * p + (scale * rate_north / size) * q
-        end = stars.raw.direction
-        motion = stars.raw.proper_motion - (gain - dot(gain, end) * end)
-        return stars.replace(direction=start, proper_motion=transported(motion, end, start)).refuse(lost, _AT_POLE)
+        shrunk = scale / np.sqrt(1.0 + xi * xi + eta * eta)
+        gain = _toward(start, shrunk * rate_east, shrunk * rate_north)
+        gain -= dot(gain, end) * end
+        back = stars.replace(proper_motion=stars.raw.proper_motion - gain).replace(direction=start)
+        return back.refuse(lost, _AT_POLE)
 
     # ---- for users ---------------------------------------------------------------------------------------
 
@@ -398,13 +403,29 @@ def _before(end: Array, xi: Any, eta: Any) -> tuple[Array, NDArray[np.bool_]]:
     Seen from above the pole, the star at right ascension 0 goes to (cos d - eta sin d, xi), and its height becomes
     sin d + eta cos d: two plane rotations to be turned back, once the length of the first is known.
     """
-    size = np.sqrt(1.0 + xi * xi + eta * eta)
+    factor = 1.0 + eta * eta
+    size = np.sqrt(factor + xi * xi)
     x, y, height = end * size
     square = x * x + y * y - xi * xi
-    over = np.maximum(eta * height, 0.0)
-    lost = square < over * over  # the way may have led over the pole, or can have come from nowhere
+    over = eta * height
+    lost = (over > 0.0) & (square < over * over)  # the way may have led over the pole
+    lost |= square < 0.0  # or can have come from nowhere
     level = np.sqrt(np.maximum(square, 0.0))
-    scale = 1.0 / (1.0 + eta * eta)
-    cosine, sine = (level + eta * height) * scale, (height - eta * level) * scale
-    around = cosine / (level * level + xi * xi)
-    return normalised(np.stack([(x * level + y * xi) * around, (y * level - x * xi) * around, sine])), lost
+    cosine = (level + over) / factor
+    cosine /= square + xi * xi
+    level_part, xi_part = cosine * level, cosine * xi
+    start = np.stack([x * level_part + y * xi_part, y * level_part - x * xi_part, (height - eta * level) / factor])
+    return normalised(start), lost
+
+
+def _toward(r: NDArray, east: Any, north: Any) -> NDArray:
+    """The vectors (3, n) with these components toward east and north at unit vectors; safe for complex numbers."""
+    x, y, z = r
+    rho = np.sqrt(x * x + y * y)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        a, b = east / rho, north * z / rho
+    out = np.stack([-(b * x + a * y), a * x - b * y, north * rho])
+    pole = rho == 0.0
+    if pole.any():  # no right ascension: that of 0
+        out[:2, pole] = np.stack(np.broadcast_arrays(-north * z, east + 0 * z))[:, pole]
+    return out
