@@ -336,6 +336,28 @@ def test_orbits_that_depend_on_the_sources_ask_for_them():
         binary().displacement()
 
 
+def test_tracks_and_times_by_row(stars):
+    """A single source at many times, many sources at a time each, and times in a column."""
+    when = np.linspace(2014, 2020, 7)
+    track = binary().displacement(stars[:1], when)
+    assert track.shape == (2, 7)
+    assert np.allclose(track[:, 3], binary(2017.0).displacement(stars[:1])[:, 0], rtol=1e-12)
+    assert np.allclose(track, binary().displacement(stars[np.zeros(7, int)], Time(when, format="jyear", scale="tcb")))
+    by_row = binary(ak.column("t"))
+    with_times = stars[:7].replace(columns={"t": when})
+    assert np.allclose(by_row.displacement(with_times), binary().displacement(stars[:7], when))
+    faked = by_row.mean_motion_contamination(1 * u.yr, with_times)
+    assert np.allclose(faked, binary().mean_motion_contamination(1 * u.yr, stars[:7], when))
+    with pytest.raises(ak.errors.InputError, match="7 times for 50 sources"):
+        binary().displacement(stars, when)
+
+
+@pytest.mark.parametrize(("baseline", "words"), [(0 * u.yr, "a positive time"), (3.0, "no unit"), (1 * u.m, "in m")])
+def test_baselines_are_positive_times(stars, baseline, words):
+    with pytest.raises(ak.errors.InputError, match=words):
+        binary().mean_motion_contamination(baseline, stars)
+
+
 def test_an_angle_is_an_angle_whatever_its_unit(stars):
     one, other = binary(semi_major_axis=0.01 * u.arcsec), binary(semi_major_axis=10 * u.mas)
     assert np.allclose(one.displacement(), other.displacement(), rtol=1e-15)

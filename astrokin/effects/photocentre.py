@@ -16,7 +16,7 @@ from astrokin import kepler
 from astrokin.angles import dot, normalised
 from astrokin.errors import InputError
 from astrokin.times import julian_years
-from astrokin.units import MAS, MAS_IN_RAD, MAS_YR
+from astrokin.units import MAS, MAS_IN_RAD, MAS_YR, raw_values
 
 Array = NDArray[np.float64]
 
@@ -316,7 +316,7 @@ class BinaryPhotocentre(ak.Effect):
         data : Stars, SkyCoord or table, optional
             The sources; not needed where the size is an angle and nothing comes from columns.
         obstime : `~astropy.time.Time` or float (Julian year TCB), optional
-            One time, or one per row; that of the observer by default.
+            One time, or one per row (any number for a single source: its track); that of the observer by default.
 
         Returns
         -------
@@ -358,20 +358,25 @@ class BinaryPhotocentre(ak.Effect):
         >>> binary.mean_motion_contamination(2 * u.yr).round(3)
         <Quantity [-0.   ,  2.424] mas / yr>
         """
-        years = baseline.to_value(u.yr)
-        first = _years(self.observer.obstime if start is None else start)
-        return (self._seen(data, first + years)[:2] - self._seen(data, first)[:2]) / years << MAS_YR
+        years = float(raw_values(baseline, u.yr, "baseline"))
+        if not years > 0.0:
+            raise InputError(f"BinaryPhotocentre: baseline is {baseline}; a positive time is needed.")
+        first, last = (self._seen(data, start, later)[:2] for later in (0.0, years))
+        return (last - first) / years << MAS_YR
 
-    def _seen(self, data: Any, obstime: Any) -> Array:
-        effect, scale = self, 1.0
-        if data is not None:
-            stars = ak.Stars.of(data)
-            effect = self.bound(stars)
-            scale = effect._scale(stars)
-        elif self.column_names or self.needs:
+    def _seen(self, data: Any, obstime: Any, later: float = 0.0) -> Array:
+        """Displacement and motion (4,) or (4, n) in mas and mas/yr, some years after a time."""
+        if data is None and (self.column_names or self.needs):
             raise InputError("BinaryPhotocentre: the orbit depends on the sources: give data=.")
-        plane = effect._plane if obstime is None else effect._plane_at(_years(obstime))
-        return np.stack(np.broadcast_arrays(*(scale * v for v in plane)))
+        stars = None if data is None else ak.Stars.of(data)
+        effect = self if stars is None else self.bound(stars)
+        scale = 1.0 if stars is None else effect._scale(stars)
+        years = _years(effect.observer.obstime if obstime is None else obstime)
+        if stars is not None and np.ndim(years) and len(years) != len(stars) > 1:
+            raise InputError(
+                f"BinaryPhotocentre: {len(years)} times for {len(stars)} sources; one for all or for each."
+            )
+        return np.stack(np.broadcast_arrays(*(scale * v for v in effect._plane_at(years + later))))
 
     @classmethod
     def examples(cls) -> Iterator[Self]:
