@@ -46,10 +46,11 @@ class SpinAndGlide(ak.Estimator):
         \sum_{m=0}^{2} \left(e_{2m}\,\mathbf S_{2m} + m_{2m}\,\mathbf T_{2m}\right), \qquad
         \mathbf S_{2m} = \tfrac{1}{\sqrt 6}\,\nabla Y_{2m}, \qquad \mathbf T_{2m} = -\mathbf r\times\mathbf S_{2m},
 
-    the electric and magnetic quadrupole, with the real parts in the normalisation of Mignard & Klioner (2012):
-    of unit mean square over the sphere, :math:`e_{20}\mathbf S_{20}` for m = 0 and
-    :math:`2(e_{2m}^r\,\mathrm{Re}\,\mathbf S_{2m} - e_{2m}^i\,\mathrm{Im}\,\mathbf S_{2m})` for m > 0, Y with the
-    phase :math:`(-1)^m` and T alike. In their notation e is s, m is t.
+    the electric and magnetic quadrupole in the real form of Mignard & Klioner (2012):
+    :math:`e_{20}\,\mathbf S_{20}` for m = 0 and
+    :math:`2(e_{2m}^r\,\mathrm{Re}\,\mathbf S_{2m} - e_{2m}^i\,\mathrm{Im}\,\mathbf S_{2m})` for m > 0, T alike. The
+    square of each complex harmonic integrates to one over the sphere, and Y has the phase :math:`(-1)^m`. In their
+    notation e is s, and m is t.
 
     The two components of each proper motion are weighted with their covariance; where none is known, all alike.
     Errors are those of the sandwich, which hold whatever the distribution.
