@@ -20,6 +20,7 @@ __all__ = [
     "Rows",
     "Stage",
     "Stars",
+    "apparent_place",
     "column",
     "effect",
     "effects",
@@ -36,12 +37,14 @@ __all__ = [
     "parameter",
     "plugins",
     "testing",
+    "triangulate",
     "units",
 ]
 
 TYPE_CHECKING = False  # type checkers take it as true; importing typing for it would cost milliseconds
 if TYPE_CHECKING:
     from . import effects, errors, estimators, galaxy, testing, units
+    from .apparent import apparent_place
     from .chain import Chain
     from .covariance import Covariance
     from .effect_base import Effect
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
     from .stage import Stage
     from .stars import Rows, Stars
     from .summaries import Histogram, Moments, NormalEquations
+    from .triangulation import triangulate
 
 # No module may be called like a function here: importing it would put the module in the function's place.
 _HOME = {
@@ -69,6 +73,7 @@ _HOME = {
     "Rows": "stars",
     "Stage": "stage",
     "Stars": "stars",
+    "apparent_place": "apparent",
     "column": "parameters",
     "effect": "registry",
     "estimator": "registry",
@@ -80,6 +85,7 @@ _HOME = {
     "option": "parameters",
     "parameter": "parameters",
     "plugins": "registry",
+    "triangulate": "triangulation",
 }
 
 

@@ -15,6 +15,7 @@ PACKAGE = Path(ak.__file__).parent
 LAYERS = (
     ("cli", "sphinxext"),
     ("testing",),
+    ("apparent",),
     ("effects", "estimators"),
     ("chain", "effect_base", "estimator_base"),
     ("folding", "verb_files", "verbs", "inversion", "derivatives", "propagation"),
@@ -26,7 +27,7 @@ LAYERS = (
     ("engines",),
     ("progress",),
     ("tables", "doors"),
-    ("simulation", "space_motion", "velocity_model"),
+    ("simulation", "space_motion", "triangulation", "velocity_model"),
     ("stars", "epochs"),
     ("joining",),
     ("views",),
