@@ -83,7 +83,7 @@ def _parameters(cls: Any) -> Iterator[str]:
     values = {name: _default(defaults[name]) for name in specs}
     width = min(24, max(map(len, values.values())))
     for name, spec in specs.items():
-        notes = [spec.doc, *([f"[{spec.unit}]"] if spec.unit is not None else []), _choices(spec)]
+        notes = [spec.doc, *([] if spec.unit is None or spec.plain else [f"[{spec.unit}]"]), _choices(spec)]
         yield f"  {name:<{names}}  {values[name]:<{width}}  {' '.join(filter(None, notes))}".rstrip()
     yield ""
 

@@ -175,7 +175,7 @@ _HEAD = ("name", "unit", "default", "column?", "what it is")
 def _parameter_rows(cls: Any, specs: dict[str, Any], described: dict[str, str]) -> Iterator[tuple[str, ...]]:
     defaults = {f.name: _default(f) for f in dataclasses.fields(cls)}
     for name, spec in specs.items():
-        unit = f"``{spec.unit}``" if spec.unit is not None else ""
+        unit = "" if spec.unit is None or spec.plain else f"``{spec.unit}``"
         meaning = " ".join(filter(None, [_sentence(described.get(name) or spec.doc), _choices(spec)]))
         yield f"``{name}``", unit, defaults[name], "yes" if spec.per_row else "", meaning
 
@@ -195,7 +195,7 @@ def _shown(value: Any) -> str:
     if not hasattr(value, "unit"):
         return repr(value)
     numbers = [f"{number:.4g}" for number in value.value.ravel()]
-    return f"{numbers[0] if value.isscalar else '(' + ', '.join(numbers) + ')'} {value.unit}"
+    return f"{numbers[0] if value.isscalar else '(' + ', '.join(numbers) + ')'} {value.unit}".rstrip()
 
 
 def _choices(spec: Any) -> str:

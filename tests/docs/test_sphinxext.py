@@ -107,7 +107,9 @@ def test_its_page_tells_every_parameter_and_reference(kind, name):
     cls, text = KINDS[kind][name], pages.page(kind, name)
     for parameter, spec in cls.specs():
         row = text.partition(f"   * - ``{parameter}``\n")[2].partition("\n   * -")[0]
-        assert row.startswith(f"     - ``{spec.unit}``\n" if spec.unit is not None else "     - \n")
+        assert row.startswith("     - \n" if spec.unit is None or spec.plain else f"     - ``{spec.unit}``\n")
+    assert "````" not in text
+    assert " ``\n" not in text
     assert text.count("\n* ") == len(set(cls.references))
 
 
