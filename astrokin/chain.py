@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 from astrokin.effect_base import Effect
@@ -141,7 +142,7 @@ def _steps_of(effect: Any) -> tuple[Effect, ...]:
 
 
 def _check_order(effects: tuple[Effect, ...]) -> None:
-    for before, after in zip(effects, effects[1:], strict=False):
+    for before, after in pairwise(effects):
         if before.stage > after.stage:
             right = " | ".join(e.name for e in sorted(effects, key=lambda e: e.stage))
             raise StageOrderError(

@@ -43,7 +43,8 @@ def inverse(forward: Map, observed: Stars, name: str) -> Stars:
         left = _rows(_misfit(guess, forward, observed, _ENOUGH) > 1.0)
     if left.size:
         raise NotConvergedError(
-            f"{name}: no way back found for {some_rows(left)} of {len(observed)}; the effect may not be invertible there."
+            f"{name}: no way back found for {some_rows(left)} of {len(observed)}; "
+            "the effect may not be invertible there."
         )
     return guess
 

@@ -243,17 +243,18 @@ def matrices(drawn: dict[int, Array], data: Sample) -> Array:
 
 def pulls(drawn: dict[int, Array], e: list[Array | None], data: Sample) -> Array:
     """W e in ICRS axes, (3, n), from the `columns` of W."""
-    first, *others = sorted(data.used, key=lambda a: -len(drawn[a]))
-    out = drawn[first] * e[first]
-    for a in others:
-        for row, column in zip(out, drawn[a], strict=False):
-            row += column * e[a]
+    first, *others = sorted(((drawn[a], e[a]) for a in data.used), key=lambda pair: -len(pair[0]))
+    out = np.multiply(*first)
+    for columns_, residuals in others:
+        for row, column in zip(out, columns_, strict=False):
+            row += np.multiply(column, residuals)
     return out
 
 
 def misfit(w: dict[tuple[int, int], Array], e: list[Array | None]) -> Array:
     """The misfit e . W e of each row."""
-    parts = [element * (e[a] * e[b]) * (1.0 if a == b else 2.0) for (a, b), element in w.items()]  # type: ignore[operator]
+    known = {a: values for a, values in enumerate(e) if values is not None}
+    parts = [element * (known[a] * known[b]) * (1.0 if a == b else 2.0) for (a, b), element in w.items()]
     return reduce(np.add, parts)
 
 

@@ -155,7 +155,8 @@ class Terms:
         components = self.data.components
         if self.rows.group is None and self.rows.weight is None:
             n = len(self.rows)
-            return np.array([[n, self.misfit.sum(), components * n if np.isscalar(components) else components.sum()]])
+            measured = np.sum(components) if np.ndim(components) else float(components) * n
+            return np.array([[n, self.misfit.sum(), measured]])
         return self._total(self._ones, np.stack([self._ones[0], self.misfit, self._ones[0] * components]))[:, 0]
 
     @property
@@ -245,8 +246,9 @@ class Sums:
 
     def merge(self, other: Sums) -> Sums:
         """The sums of both blocks."""
-        pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
-        return Sums(*(None if a is None or b is None else a + b for a, b in pairs))
+        sums = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self) if f.name != "meat"}
+        both = self.meat is not None and other.meat is not None
+        return Sums(**sums, meat=self.meat + other.meat if both else None)  # type: ignore[operator]
 
     def normal_equations(self, shape: Array) -> ak.NormalEquations:
         """Score and expected information of A, B, C, K, U, V, W and the dispersion parameters."""
