@@ -182,3 +182,10 @@ def transported(motion: NDArray, start: NDArray, end: NDArray) -> NDArray:
     # In place where the types allow: fresh memory for three vectors takes longer than the arithmetic.
     step = np.multiply(middle, share, out=middle if middle.dtype == share.dtype else None)
     return np.subtract(motion, step, out=step if step.dtype == np.result_type(motion, step) else None)
+
+
+def seen_across(motion: NDArray, place: NDArray) -> NDArray:
+    """The rate (3, n) of the unit vector along `place` (3, n) when that changes by `motion`: its tangent part."""
+    scale = 1.0 / dot(place, place)
+    along = dot(motion, place) * scale
+    return (motion - place * along) * np.sqrt(scale)

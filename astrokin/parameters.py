@@ -195,7 +195,7 @@ def _missing_times(value: Any) -> Any:
     if hasattr(value, "jd1"):
         return np.asarray(value.mask) | np.isnan(np.ma.filled(getattr(value.jd2, "unmasked", value.jd2), np.nan))
     plain = np.ma.filled(np.ma.asarray(getattr(value, "value", value), float), np.nan)
-    return np.isnan(plain).reshape(len(plain), -1).any(axis=1)
+    return np.isnan(plain).any(axis=tuple(range(1, plain.ndim)))
 
 
 def _quantity_from_text(text: str, spec: Spec, where: str) -> Any:

@@ -107,8 +107,12 @@ def triangulate(directions: Sequence[Any], positions: Sequence[Any], covariance:
     except ValueError:
         shapes = sorted({v.shape for v in (*seen, *places)})
         raise InputError(f"triangulate: directions and positions have the shapes {shapes}.") from None
-    arrays = (np.stack([np.broadcast_to(v, shape) for v in vectors]) for vectors in (seen, places))
-    return _Problem(*arrays, _weights(covariance, len(seen), shape[1])).solution(covariance is not None)
+    weights = _weights(covariance, len(seen), shape[1])
+    return _Problem(_stacked(seen, shape), _stacked(places, shape), weights).solution(covariance is not None)
+
+
+def _stacked(vectors: list[Array], shape: tuple[int, ...]) -> Array:
+    return np.stack([np.broadcast_to(v, shape) for v in vectors])
 
 
 def _directions(directions: Sequence[Any]) -> list[Array]:

@@ -112,3 +112,11 @@ def test_complex_numbers_pass_the_vector_kernels():
     moved = angles.normalised(direction + np.array([[step], [0], [0]]))
     assert moved.imag[0, 0] == pytest.approx((1 - direction.real[0, 0] ** 2) * 1e-200)
     assert angles.tangent_basis(moved)[0].dtype == complex
+
+
+def test_seen_across_is_the_rate_of_the_unit_vector():
+    rng = np.random.default_rng(9)
+    place, motion = rng.normal(size=(2, 3, 50))
+    step = 1e-6
+    expected = (angles.normalised(place + step * motion) - angles.normalised(place - step * motion)) / (2 * step)
+    assert np.abs(angles.seen_across(motion, place) - expected).max() < 1e-8

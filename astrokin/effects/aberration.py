@@ -13,7 +13,7 @@ from astropy.constants import c as _c
 from numpy.typing import NDArray
 
 import astrokin as ak
-from astrokin.angles import dot, normalised
+from astrokin.angles import dot, normalised, seen_across
 from astrokin.errors import InputError
 from astrokin.units import MAS_IN_RAD
 
@@ -105,7 +105,7 @@ class AnnualAberration(ak.Effect):
         if not self.rate:
             return stars.replace(direction=place)
         motion = boost.motion(raw.direction, raw.proper_motion, along) + boost.gain(raw.direction, along)
-        return stars.replace(direction=place, proper_motion=motion / np.sqrt(dot(place, place)))
+        return stars.replace(direction=place, proper_motion=seen_across(motion, place))
 
     def backward(self, stars: Any) -> Any:
         boost = self._seen()

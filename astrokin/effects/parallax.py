@@ -12,7 +12,7 @@ from astropy.constants import c as _c
 from numpy.typing import NDArray
 
 import astrokin as ak
-from astrokin.angles import dot, transported
+from astrokin.angles import dot, seen_across, transported
 from astrokin.units import MAS_IN_RAD, A
 
 Array = NDArray[np.float64]
@@ -97,7 +97,7 @@ class AnnualParallax(ak.Effect):
         if not self.rate:
             return stars.replace(direction=place)
         motion = raw.proper_motion * self._clock(raw.direction, there) + _drift(raw, raw.direction, there)
-        return stars.replace(direction=place, proper_motion=motion / np.sqrt(dot(place, place)))
+        return stars.replace(direction=place, proper_motion=seen_across(motion, place))
 
     def backward(self, stars: Any) -> Any:
         there = self.observer.seen()
