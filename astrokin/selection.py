@@ -22,6 +22,7 @@ _FIELDS_NEEDED = {
     "proper_motion": "proper motion",
     "radial_velocity": "radial velocity",
 }
+_ANGLES = {"direction": ("ra", "dec"), "proper_motion": ("pmra", "pmdec")}
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,11 @@ class Selection:
 
     def _missing(self, stars: Stars) -> list[tuple[str, Mask]]:
         raw = stars.raw
-        tests = [("no position", _nan(raw.angle("ra") if "ra" in stars._memo else raw.direction[2]))]
+        tests = []
         for name, word in _FIELDS_NEEDED.items():
-            if name in self.needs and name != "direction":
-                values = getattr(raw, name) if name != "proper_motion" else raw.angle("pmra")
-                tests.append((f"no {word}", _nan(values)))
+            if name in self.needs or name == "direction":
+                values = [raw.angle(k) for k in _ANGLES[name]] if name in _ANGLES else [getattr(raw, name)]
+                tests += [(f"no {word}", _nan(v)) for v in values]
         return [(reason, bad) for reason, bad in tests if bad is not None]
 
     def _unweighable(self, stars: Stars) -> list[tuple[str, Mask]]:

@@ -243,11 +243,12 @@ def matrices(drawn: dict[int, Array], data: Sample) -> Array:
 
 def pulls(drawn: dict[int, Array], e: list[Array | None], data: Sample) -> Array:
     """W e in ICRS axes, (3, n), from the `columns` of W."""
-    first, *others = sorted(((drawn[a], e[a]) for a in data.used), key=lambda pair: -len(pair[0]))
-    out = np.multiply(*first)
-    for columns_, residuals in others:
-        for row, column in zip(out, columns_, strict=False):
-            row += np.multiply(column, residuals)
+    known = {a: values for a, values in enumerate(e) if values is not None}
+    first, *others = sorted(known, key=lambda a: -len(drawn[a]))
+    out = drawn[first] * known[first]
+    for a in others:
+        for row, column in zip(out, drawn[a], strict=False):
+            row += column * known[a]
     return out
 
 

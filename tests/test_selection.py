@@ -10,6 +10,7 @@ import pytest
 import astrokin as ak
 from astrokin.covariance import Covariance
 from astrokin.errors import InputError, MissingColumnError
+from astrokin.selection import Selection
 
 KS = u.km / u.s
 
@@ -239,3 +240,13 @@ def test_groups_and_cuts_that_the_data_do_not_allow(options, message):
     error = MissingColumnError if "no column" in message else InputError
     with pytest.raises(error, match=message):
         Rows(**options).fit(sample)
+
+
+@pytest.mark.parametrize(("name", "reason"), [("dec", "no position"), ("pmdec", "no proper motion")])
+def test_half_a_position_or_motion_is_none(name, reason):
+    values = {"ra": [1.0, 2.0] * u.deg, "dec": [3.0, 4.0] * u.deg, "pmra": [5.0, 6.0] * u.mas / u.yr,
+              "pmdec": [7.0, 8.0] * u.mas / u.yr}  # fmt: skip
+    values[name] = [np.nan, 8.0] * values[name].unit
+    kept, left_out = Selection(needs=frozenset({"proper_motion"}))(ak.Stars(**values))
+    assert len(kept) == 1
+    assert dict(left_out) == {reason: 1}

@@ -191,7 +191,13 @@ def _changes(chain: Chain, head: Stars) -> Iterator[tuple[str, ...]]:
         sky = np.hypot(rows["delta_ra_cosdec"], rows["delta_dec"])
         motion = np.hypot(rows["delta_pmra"], rows["delta_pmdec"])
         sizes = (sky, rows["delta_parallax"], motion, rows["delta_radial_velocity"])
-        yield (effect.name, *(f"{np.nanmedian(np.abs(s.value)):.3g} {s.unit}" for s in sizes))
+        yield (effect.name, *map(_typical, sizes))
+
+
+def _typical(change: Any) -> str:
+    """Median size of a change over the stars in which it is known."""
+    known = np.abs(change.value[np.isfinite(change.value)])
+    return f"{np.median(known):.3g} {change.unit}" if known.size else "not known"
 
 
 def compared(fit: Any, truth: Mapping[str, Any]) -> Iterator[Row]:

@@ -59,7 +59,6 @@ def quasars(
         parallax=errors["parallax"] * rng.normal(size=n) * u.mas,
         pmra=motion[0] * u.mas / u.yr,
         pmdec=motion[1] * u.mas / u.yr,
-        radial_velocity=np.zeros(n) * u.km / u.s,
         covariance=ak.Covariance(errors=errors, correlations={("pmra", "pmdec"): correlation}),
         epoch=2016.0,
         columns={"source_id": np.arange(1, n + 1)},
