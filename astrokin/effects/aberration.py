@@ -140,7 +140,9 @@ class _Boost:
     def place(self, r: Array) -> tuple[Array, Array]:
         """The new direction, not of unit length, and the component of the velocity along the old one."""
         along = dot(r, self.beta)
-        return r * (self.shrink - self.potential * along) + self.beta * self._stretch(along), along
+        place = r * (self.shrink - self.potential * along)
+        place += self.beta * self._stretch(along)
+        return place, along
 
     def _stretch(self, along: Array) -> Array:
         return (1.0 + self.potential) + along * (1.0 / (1.0 + self.shrink))

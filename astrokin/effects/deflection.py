@@ -77,22 +77,25 @@ class LightDeflection(ak.Effect):
         if there is None:
             return stars
         r = stars.raw.direction
-        return _flagged(stars.replace(direction=r + _bent(r, there)), r, there)
+        bent, away = _bent(r, there)
+        bent += r
+        return _flagged(stars.replace(direction=bent), away, there)
 
     def backward(self, stars: Any) -> Any:
         there = self._there()
         if there is None:
             return stars
         seen = stars.raw.direction
-        r = normalised(seen - _bent(seen, there))
+        r = normalised(seen - _bent(seen, there)[0])
         worst = np.inf
         for _ in range(_ROUNDS):
-            left = seen - normalised(r + _bent(r, there))
+            bent, away = _bent(r, there)
+            left = seen - normalised(r + bent)
             before, worst = worst, np.nanmax(np.abs(left), initial=0.0)
             if not worst < 0.5 * before:
                 break
             r = normalised(r + left)
-        return _flagged(stars.replace(direction=r), r, there)
+        return _flagged(stars.replace(direction=r), away, there)
 
     def _there(self) -> Any:
         if isinstance(self.observer.location, str) and self.observer.location == "barycenter":
@@ -108,20 +111,19 @@ class LightDeflection(ak.Effect):
         yield cls(ak.Observer(2020.7, "gaia"))
 
 
-def _bent(r: Array, there: Any) -> Array:
-    """The displacement, to first order in the Sun's potential; finite everywhere."""
+def _bent(r: Array, there: Any) -> tuple[Array, Array]:
+    """The displacement, to first order in the Sun's potential and finite everywhere; and 1 - cos(angle from the Sun)."""
     e, distance = there.from_sun, there.sun_distance
     away = 1.0 + dot(r, e)
     limit = _LIMIT / np.maximum(distance * distance, 1.0)
     strength = (_SCHWARZSCHILD / distance) / np.where(np.real(away) > limit, away, limit)
     bent = r * (strength * (1.0 - away))
     bent += e * strength
-    return bent
+    return bent, away
 
 
-def _flagged(stars: Any, r: Array, there: Any) -> Any:
-    away = 1.0 + np.real(dot(r, there.from_sun))
+def _flagged(stars: Any, away: Array, there: Any) -> Any:
     sine = _SUN / there.sun_distance
     with np.errstate(invalid="ignore"):
-        behind = away < 1.0 - np.sqrt(1.0 - sine * sine)
+        behind = np.real(away) < 1.0 - np.sqrt(1.0 - sine * sine)
     return stars.flag(behind, "behind the Sun's disc")
