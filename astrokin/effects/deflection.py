@@ -112,7 +112,7 @@ class LightDeflection(ak.Effect):
 
 
 def _bent(r: Array, there: Any) -> tuple[Array, Array]:
-    """The displacement, to first order in the Sun's potential and finite everywhere; and 1 - cos(angle from the Sun)."""
+    """The displacement, finite everywhere; and 1 - cos of the angle from the Sun."""
     e, distance = there.from_sun, there.sun_distance
     away = 1.0 + dot(r, e)
     limit = _LIMIT / np.maximum(distance * distance, 1.0)
