@@ -19,6 +19,7 @@ from astrokin.units import KM_S, MAS, MAS_IN_RAD, MAS_YR, A
 
 Array = NDArray[np.float64]
 
+NO_PARALLAX = "no parallax: moved as if it were zero, and the radial velocity kept"
 UNKNOWN_RATE = "radial velocity kept: its change needs a parallax above 5 sigma"
 _SPEED_OF_LIGHT = float(_c.to_value(KM_S))
 #: Light-travel time (Julian years) per kpc, that is for a parallax of 1 mas.
@@ -26,8 +27,13 @@ _LIGHT_YEARS = float((1 * u.kpc / _c).to_value(u.yr))
 
 
 def _radial(raw: Any) -> Any:
-    """Radial proper motion zeta = v_r parallax / A, rad/yr."""
-    return raw.radial_velocity * raw.parallax * (MAS_IN_RAD / A)
+    """Radial proper motion zeta = v_r parallax / A, rad/yr; zero where there is no parallax."""
+    zeta = raw.radial_velocity * raw.parallax * (MAS_IN_RAD / A)
+    return zeta if _all_there(raw.parallax) else np.where(np.isnan(raw.parallax), 0.0, zeta)
+
+
+def _all_there(values: Array) -> bool:
+    return not len(values) or not np.isnan(np.real(values).min())
 
 
 def _kept(stars: Stars) -> NDArray[np.bool_] | None:
@@ -35,8 +41,14 @@ def _kept(stars: Stars) -> NDArray[np.bool_] | None:
     parallax = np.real(stars.raw.parallax)
     covariance = stars.raw.covariance
     limit = 0.0 if covariance is None else 5.0 * np.nan_to_num(covariance.error("parallax"))
-    bad = parallax <= 0.0 if covariance is None else (parallax < limit) | (parallax <= 0.0)
+    bad = ~(parallax > 0.0) if covariance is None else (parallax < limit) | ~(parallax > 0.0)
     return bad if bad.any() else None
+
+
+def _flagged(stars: Stars, kept: NDArray[np.bool_], parallax: Array) -> Stars:
+    missing = np.isnan(parallax)
+    moved = ~np.isnan(stars.raw.direction[2])
+    return stars.flag(missing & moved, NO_PARALLAX).flag(kept & ~missing, UNKNOWN_RATE)
 
 
 def standard_model(stars: Stars, t: float | Array) -> Stars:
@@ -57,7 +69,7 @@ def standard_model(stars: Stars, t: float | Array) -> Stars:
     turned = _plus(motion * stretch, r * (square * t / -MAS_IN_RAD))
     turned *= f * f * f
     out = stars.replace(direction=place, parallax=raw.parallax * f, proper_motion=turned, radial_velocity=velocity)
-    return out if kept is None else out.flag(kept, UNKNOWN_RATE)
+    return out if kept is None else _flagged(out, kept, raw.parallax)
 
 
 def _plus(total: Array, more: Array) -> Array:

@@ -176,7 +176,7 @@ def noted(effect: Effect, before: Stars, after: Stars, rules: Rules) -> Counter[
         raise RefusedRowsError(f"{effect.name} refuses {some_rows(np.flatnonzero(mask))}: {first}.")
     counts = Counter({f"refused, {r}": int(m.sum()) for r, m in refused.items()})
     counts.update({r: int(m.sum()) for r, m in after.flags.items() if _is_new(m, before.flags.get(r))})
-    counts.update(_losses(before, after, refused))
+    counts.update(_losses(before, after, refused, rules))
     return counts
 
 
@@ -187,8 +187,8 @@ def warn_of(effect: Effect, verb: str, counts: Counter[str], n: int, stacklevel:
         warnings.warn(f"{verb} {effect.name}: {told}.", RowsWarning, stacklevel=stacklevel)
 
 
-def _losses(before: Stars, after: Stars, refused: dict[str, Any]) -> dict[str, int]:
-    """Rows that lost a value because the effect needed another one that is missing."""
+def _losses(before: Stars, after: Stars, refused: dict[str, Any], rules: Rules) -> dict[str, int]:
+    """Rows that lost a value because the effect needed another one that is missing, each under the first of these."""
     changed = after.changed_since(before)
     lost = np.zeros(len(before), bool)
     for name in ("direction", "parallax", "proper_motion", "radial_velocity"):
@@ -199,11 +199,15 @@ def _losses(before: Stars, after: Stars, refused: dict[str, Any]) -> dict[str, i
         lost &= ~mask
     if not lost.any():
         return {}
-    raw = before.raw
-    missing = {"parallax": raw.parallax, "proper motion": raw.proper_motion[0], "radial velocity": raw.radial_velocity}
-    counts = {f"made NaN, no {k}": int((lost & np.isnan(v)).sum()) for k, v in missing.items()}
-    rest = int((lost & ~np.any([np.isnan(v) for v in missing.values()], axis=0)).sum())
-    return {k: n for k, n in {**counts, "made NaN": rest}.items() if n}
+    raw, counts = before.raw, {}
+    missing = {"proper motion": raw.proper_motion[0], "parallax": raw.parallax}
+    if rules.missing_rv == "nan":
+        missing["radial velocity"] = raw.radial_velocity
+    for name, values in missing.items():
+        counts[f"made NaN, no {name}"] = int((lost & np.isnan(values)).sum())
+        lost &= ~np.isnan(values)
+    counts["made NaN"] = int(lost.sum())
+    return {reason: n for reason, n in counts.items() if n}
 
 
 # ---- change ----------------------------------------------------------------------------------------------

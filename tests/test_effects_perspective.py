@@ -288,3 +288,29 @@ def test_there_and_back(stars):
 def test_two_steps_are_one(stars):
     two = Perspective(epoch=2070.0).apply(Perspective(epoch=2050.0).apply(stars))
     assert (separation(two, Perspective(epoch=2070.0).apply(stars)) <= 1e-6).all()
+
+
+def test_without_a_parallax_a_star_moves_without_perspective():
+    """Positions and proper motions alone are carried along the great circle; nothing is lost, the row is counted."""
+    kwargs = {"ra": [10.0, 20.0] * u.deg, "dec": [80.0, -5.0] * u.deg, "pmra": [1e3, 50.0] * u.mas / u.yr,
+              "pmdec": [-2e3, 10.0] * u.mas / u.yr, "radial_velocity": [20.0, np.nan] * u.km / u.s}  # fmt: skip
+    effect = ak.effects.PerspectiveAcceleration(epoch=2116.0, reference_epoch=2016.0)
+    with pytest.warns(ak.errors.RowsWarning, match="2 of 2 rows: no parallax: moved as if it were zero") as told:
+        out = effect.apply(ak.Stars(**kwargs))
+    assert len(told) == 1
+    assert "NaN" not in str(told[0].message)
+    with pytest.warns(ak.errors.RowsWarning, match="kept"):
+        zero = effect.apply(ak.Stars(parallax=[0.0, 0.0] * u.mas, **kwargs))
+    assert np.array_equal(out.direction, zero.direction)
+    assert np.array_equal(out.pmra, zero.pmra)
+    assert np.isnan(out.parallax).all()
+    assert np.array_equal(out.radial_velocity, kwargs["radial_velocity"], equal_nan=True)
+
+
+def test_a_row_without_a_proper_motion_is_counted_once():
+    stars = ak.Stars(ra=[10.0, 20.0] * u.deg, dec=[0.0, 0.0] * u.deg, pmra=[1.0, np.nan] * u.mas / u.yr,
+                     pmdec=[1.0, 1.0] * u.mas / u.yr, parallax=[1.0, np.nan] * u.mas)  # fmt: skip
+    effect = ak.effects.PerspectiveAcceleration(epoch=2116.0, reference_epoch=2016.0)
+    with pytest.warns(ak.errors.RowsWarning) as told:
+        effect.apply(stars)
+    assert str(told[0].message) == "apply perspective-acceleration: 1 of 2 rows: made NaN, no proper motion."

@@ -57,9 +57,11 @@ class PerspectiveAcceleration(ak.Effect):
 
     Notes
     -----
-    Domain: any. Where the parallax is not positive, or below five times its error, the change of the radial
-    velocity cannot be known: those rows keep their radial velocity, and are counted. With `light_time`, rows
-    without a positive parallax, or faster than half the speed of light, are refused.
+    Domain: any. A row without a parallax moves as if it were zero, that is without perspective, and is counted.
+    Without a proper motion no new position is known: NaN, counted. Where the parallax is not positive, or below
+    five times its error, the change of the radial velocity cannot be known: those rows keep their radial velocity,
+    and are counted. With `light_time`, rows without a positive parallax, or faster than half the speed of light,
+    are refused.
 
     Examples
     --------
