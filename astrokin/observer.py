@@ -41,7 +41,8 @@ class Observer(Parametrised):
     Parameters
     ----------
     obstime : `~astropy.time.Time`, float (Julian year TCB) or `ak.column`
-        When.
+        When. A column holds times (`~astropy.time.Time`), Julian years TCB (good to 7 µs in one double), or those in
+        two doubles, shape (n, 2).
     location : `~astropy.coordinates.EarthLocation`, "geocenter", "barycenter" or "gaia"
         Where. "gaia" stands for the Sun-Earth point L2, at 1.01 times the heliocentric vector of the Earth: the
         true orbit swings around it by a few 1e5 km (0.2 per cent of an astronomical unit) and 0.1 km/s or so,

@@ -25,6 +25,8 @@ _YEAR = 365.25
 _J2000 = 2451545.0
 #: Step (days) of the derivative of exact velocities, five-point; it has 3e-8 of the diurnal acceleration as error.
 _STEP = 0.004
+#: Days beyond which times are surely not meant to be interpolated; the table of spans stays small.
+_LONGEST = 1e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,7 +205,9 @@ def _repeated(days: Array) -> bool:
 
 def _many(days: Array) -> bool:
     """Whether the nodes of the polynomials are fewer than the times."""
-    return len(days) > NODES and len(days) > NODES * len(spans(np.floor(days).astype(np.intp)))
+    if len(days) <= NODES or np.ptp(days) > _LONGEST:
+        return False
+    return len(days) > NODES * len(spans(np.floor(days).astype(np.intp)))
 
 
 @lru_cache(maxsize=16)

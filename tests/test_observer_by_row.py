@@ -126,6 +126,12 @@ def test_missing_times_refuse_their_rows_and_leave_the_others():
     assert np.abs(seen(masked).position[:, there] - seen(times).position[:, there]).max() < 1e-11
 
 
+def test_times_ages_apart_are_not_interpolated(monkeypatch):
+    monkeypatch.setattr(places, "body", lambda name, t, e: (np.zeros((3, t.size)), np.ones((3, t.size))))
+    times = np.repeat(2016.0 + np.array([0.0, 1e6, 3e6]), 100)
+    assert seen(times).velocity.shape == (3, 300)
+
+
 def test_no_rows():
     found = seen(np.empty(0), acceleration=True)
     assert found.position.shape == found.acceleration.shape == (3, 0)
