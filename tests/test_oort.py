@@ -521,3 +521,12 @@ def test_errors_hold_for_a_mixture_of_dispersions():
         pulls.append([float(fit[k] / fit.error[k]) for k in NAMES])
     width = np.std(pulls, axis=0)
     np.testing.assert_allclose(width, 1.0, atol=4 / np.sqrt(2 * n))
+
+
+def test_stars_beyond_the_linear_domain_are_told():
+    stars, _ = ak.estimators.OortConstants().simulate(2000, np.random.default_rng(2))
+    far = stars.replace(parallax=np.where(np.arange(2000) < 100, 0.3, stars.raw.parallax))
+    assert ak.estimator("oort-constants").fit(stars).notes == ()
+    (note,) = ak.estimator("oort-constants").fit(far).notes
+    assert note.startswith("100 stars seem to lie beyond 2 kpc")
+    assert ak.estimator("oort-constants", max_distance=2 * u.kpc).fit(far).notes == ()

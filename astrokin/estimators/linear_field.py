@@ -28,6 +28,8 @@ COMBINATIONS = {
     "V": ((1, 2, 1.0),),
     "W": ((2, 2, 1.0),),
 }
+#: mas; stars with less lie beyond 2 kpc, where the field is no longer linear.
+NEAREST_PARALLAX = 0.5
 #: (km/s)^2, a disc star's dispersion: only where the iteration begins.
 START = 30.0**2
 
@@ -151,13 +153,14 @@ class Terms:
         return self._total(spread, spread)
 
     def _tally(self) -> Array:
-        """Rows, misfit and measured components by group, (G, 3)."""
+        """Rows, misfit, measured components and rows beyond the linear domain by group, (G, 4)."""
         components = self.data.components
         if self.rows.group is None and self.rows.weight is None:
             n = len(self.rows)
             measured = np.sum(components) if np.ndim(components) else float(components) * n
-            return np.array([[n, self.misfit.sum(), measured]])
-        return self._total(self._ones, np.stack([self._ones[0], self.misfit, self._ones[0] * components]))[:, 0]
+            return np.array([[n, self.misfit.sum(), measured, np.count_nonzero(self.parallax < NEAREST_PARALLAX)]])
+        far = self.parallax < NEAREST_PARALLAX
+        return self._total(self._ones, np.stack([self._ones[0], self.misfit, self._ones[0] * components, far]))[:, 0]
 
     @property
     def isotropic(self) -> bool:
@@ -231,8 +234,8 @@ class Sums:
         Sums of (W e)_i xi_k.
     scatter : ndarray, shape (G, 3, 3)
         Sums of parallax^2 (W e)_i (W e)_j.
-    tally : ndarray, shape (G, 3)
-        Rows, misfit and measured components.
+    tally : ndarray, shape (G, 4)
+        Rows, misfit, measured components, and rows beyond the linear domain.
     meat : ndarray, shape (G, 7 + q, 7 + q), optional
         Sums of the products of the rows' scores.
     """

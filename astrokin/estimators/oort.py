@@ -130,7 +130,7 @@ class OortConstants(ak.Estimator):
         converged = not first and bool(np.all(np.abs(moved.values - state.values) < _TOLERANCE * error))
         state = moved
         if params is not None and params.final:
-            return self._fit(normal, state, converged or params.state.settled)
+            return self._fit(normal, state, converged or params.state.settled, _notes(state, summary))
         return ak.Fit(self._named(state), state=state.with_settled(converged), converged=converged)
 
     @property
@@ -142,7 +142,7 @@ class OortConstants(ak.Estimator):
         names = (*NAMES, *_SHAPES[self.dispersion][0])
         return {k: v << unit for k, v, unit in zip(names, state.values.T, units, strict=True)}
 
-    def _fit(self, summary: ak.NormalEquations, state: State, converged: bool) -> ak.Fit:
+    def _fit(self, summary: ak.NormalEquations, state: State, converged: bool, notes: tuple[str, ...]) -> ak.Fit:
         values, covariance = self._named(state), summary.sandwich()
         few = summary.count <= len(values)  # then no scatter is left that the errors could be told from
         lost = summary.undetermined | few[:, None]
@@ -152,7 +152,6 @@ class OortConstants(ak.Estimator):
                 values[name] = np.where(lost[:, i], np.nan, values[name].value) << values[name].unit
                 covariance[lost[:, i], i, :] = covariance[lost[:, i], :, i] = np.nan
                 reasons[name] = self._reason(name, bool(few[lost[:, i]].all()))
-        notes = () if state.positive else ("the measurement errors explain the whole scatter in some direction",)
         return ak.Fit(values, covariance, state=state, converged=converged, undetermined=reasons, notes=notes)
 
     def _reason(self, name: str, few: bool) -> str:
@@ -221,3 +220,16 @@ class OortConstants(ak.Estimator):
         yield cls()
         yield cls(use=("pm",), dispersion="full")
         yield cls(use=("rv",))
+
+
+def _notes(state: State, summary: Sums) -> tuple[str, ...]:
+    """What the user should know of this fit."""
+    notes = []
+    if not state.positive:
+        notes.append("the measurement errors explain the whole scatter in some direction")
+    far = int(summary.tally[:, 3].sum())
+    if far > 0.01 * summary.tally[:, 0].sum():
+        notes.append(
+            f"{far:,} stars seem to lie beyond 2 kpc, where the field is not linear: max_distance leaves them out"
+        )
+    return tuple(notes)
