@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from astrokin import angles
 from astrokin.covariance import Covariance
+from astrokin.missing import as_text
 from astrokin.star_fields import ANGLES, VECTORS, frozen, julian_year
 from astrokin.units import is_quantity
 
@@ -166,7 +167,7 @@ def is_part(part: Any, whole: Any, rows: slice) -> bool:
 
 
 def _joined_column(parts: Sequence[Any]) -> Any:
-    if isinstance(parts[0], np.ma.MaskedArray):
+    if any(isinstance(part, np.ma.MaskedArray) for part in parts):
         return np.ma.concatenate(parts)
     if isinstance(parts[0], np.ndarray):
         return np.concatenate(parts)
@@ -177,11 +178,12 @@ def _joined_column(parts: Sequence[Any]) -> Any:
 
 
 def same(a: Any, b: Any) -> bool:
-    """Whether two arrays (masked, with units, or None) hold the same values, NaN counting as the same."""
+    """Whether two arrays (masked, with units, or None) hold the same values; what is missing in both is the same."""
     if a is None or b is None:
         return a is b
     if is_quantity(a) != is_quantity(b) or (is_quantity(a) and a.unit != b.unit):
         return False
+    a, b = as_text(a), as_text(b)
     if np.ma.isMaskedArray(a) or np.ma.isMaskedArray(b):
         masks = np.ma.getmaskarray(a), np.ma.getmaskarray(b)
         return np.array_equal(*masks) and same(np.ma.getdata(a)[~masks[0]], np.ma.getdata(b)[~masks[1]])

@@ -20,6 +20,7 @@ from astrokin.doors.kinds import Kind, kind_of
 from astrokin.doors.names import Schema, resolve
 from astrokin.doors.sky import skycoord_of
 from astrokin.errors import InputError
+from astrokin.missing import as_text, gaps
 from astrokin.stars import Stars
 from astrokin.units import PARAMETER_UNITS, PARAMETERS
 
@@ -64,7 +65,7 @@ def stars_of(data: Any, names: Mapping[str, str] | None = None) -> Stars:
     -------
     Stars
         Masked values are NaN. All other columns go along: floats with unit as Quantity, integers and
-        strings as they are (as masked arrays where values are missing).
+        strings as they are (as masked arrays where values are missing; empty text is missing).
 
     Raises
     ------
@@ -228,12 +229,12 @@ def _gaia_columns(stars: Stars) -> dict[str, Any]:
 
 
 def storable(column: Any) -> Any:
-    """Text with gaps, which pandas and arrow keep as objects, as a masked array of text."""
+    """Text in its one form; other objects, which no file can hold, as what they print."""
+    column = as_text(column)
     if getattr(getattr(column, "dtype", None), "kind", "") != "O":
         return column
-    missing = np.array([value is None or value != value for value in column], dtype=bool)
-    whole = np.array(["" if gap else str(value) for value, gap in zip(column, missing, strict=True)], dtype=str)
-    return np.ma.MaskedArray(whole, missing) if missing.any() else whole
+    missing = gaps(column)
+    return as_text(np.array(["" if gap else str(v) for v, gap in zip(column, missing, strict=True)], dtype=str))
 
 
 def read_stars(path: Any, names: Mapping[str, str] | None = None, columns: Sequence[str] | None = None) -> Stars:

@@ -39,7 +39,7 @@ LAYERS = (
     ("galaxy",),
     ("parameters",),
     ("kepler",),
-    ("angles", "covariance", "optional", "references", "rounding", "stage", "times", "units", "errors"),
+    ("angles", "covariance", "missing", "optional", "references", "rounding", "stage", "times", "units", "errors"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 

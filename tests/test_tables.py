@@ -132,7 +132,7 @@ def test_every_kind_says_the_same(kind):
     assert stars.epoch == 2016.0
     assert stars["source_id"].dtype == np.int64
     assert stars["source_id"].tolist() == VALUES["source_id"].tolist()
-    assert list(stars["name"]) == ["a", "bb", ""]
+    assert stars["name"].tolist() == ["a", "bb", None]
     assert stars.raw.covariance.knows("dec")
     assert not stars.raw.covariance.knows("pmra")
     np.testing.assert_allclose(stars.raw.covariance.element("ra", "parallax"), [0.005, -0.04, np.nan])
@@ -496,3 +496,48 @@ def test_text_with_gaps_is_masked_text():
 
 def test_the_doors_of_stars_lead_here():
     assert ak.Stars.of(VALUES) == stars_of(VALUES)
+
+
+SPECTRA = {
+    "objects": lambda: pd.DataFrame({"sp": ["K", None, "", np.nan, "M"]}, dtype=object),
+    "string": lambda: pd.DataFrame({"sp": pd.array(["K", None, "", pd.NA, "M"], dtype="string")}),
+    "category": lambda: pd.DataFrame({"sp": pd.Categorical(["K", None, "", None, "M"])}),
+    "arrow": lambda: pa.table({"sp": ["K", None, "", None, "M"]}),
+    "arrow dictionary": lambda: pa.table({"sp": pa.array(["K", None, "", None, "M"]).dictionary_encode()}),
+    "astropy": lambda: Table({"sp": np.ma.MaskedArray(["K", "0", "", "0", "M"], [0, 1, 0, 1, 0])}),
+    "mapping": lambda: {"sp": ["K", None, "", None, "M"]},
+}
+
+
+@pytest.mark.parametrize("kind", SPECTRA)
+def test_missing_text_has_one_form_inside_and_its_own_outside(kind):
+    given = SPECTRA[kind]()
+    place = np.arange(5.0)
+    if isinstance(given, pa.Table):
+        given = given.append_column("ra", pa.array(place)).append_column("dec", pa.array(place))
+    else:
+        given["ra"], given["dec"] = place, place
+    entry = door(given)
+    assert entry.stars["sp"].dtype.kind == "U"
+    assert entry.stars["sp"].tolist() == ["K", None, None, None, "M"]
+    out = entry.back(entry.stars.replace(direction=entry.stars.direction), frozenset({"direction"}))
+    if isinstance(given, pd.DataFrame):
+        pd.testing.assert_series_equal(out["sp"], given["sp"])
+    elif isinstance(given, pa.Table):
+        assert out["sp"].equals(given["sp"])
+    else:
+        assert type(out["sp"]) is type(given["sp"])
+        assert repr(out["sp"]) == repr(given["sp"])
+
+
+def test_objects_that_are_no_text_stay_what_they_are():
+    values = np.array([1, None, "x"], dtype=object)
+    stars = stars_of({"ra": [1.0, 2, 3], "dec": [1.0, 2, 3], "odd": values})
+    assert stars["odd"].tolist() == [1, None, "x"]
+
+
+def test_blocks_of_which_only_a_later_one_has_gaps():
+    whole = stars_of({"ra": np.arange(4.0), "dec": np.arange(4.0), "sp": ["a", "b", "c", None]})
+    parts = [stars_of({"ra": r, "dec": r, "sp": t}) for r, t in (([0.0, 1], ["a", "b"]), ([2.0, 3], ["c", None]))]
+    assert Stars.joined(parts)["sp"].tolist() == ["a", "b", "c", None]
+    assert Stars.joined(parts) == whole

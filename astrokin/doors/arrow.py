@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from astrokin.doors.columns import New, now_missing
 from astrokin.errors import InputError
+from astrokin.missing import as_text
 
 
 class ArrowKind:
@@ -35,9 +36,11 @@ class ArrowKind:
 
         column = table.column(name)
         unit = _unit_of(table.schema.field(name), {})
-        if pa.types.is_integer(column.type) and column.null_count:
-            return np.ma.MaskedArray(_arrow_numpy(column.fill_null(0)), _arrow_numpy(column.is_null()))
-        values = _arrow_numpy(column)
+        plain = pa.types.is_integer(column.type) or pa.types.is_boolean(column.type)
+        if plain and column.null_count:
+            filled = column.fill_null(pa.scalar(0).cast(column.type))
+            return np.ma.MaskedArray(_arrow_numpy(filled), _arrow_numpy(column.is_null()))
+        values = as_text(_arrow_numpy(column))
         return values if unit is None or values.dtype.kind != "f" else values << unit
 
     def rebuilt(self, table: Any, new: Mapping[str, New], notes: Mapping[str, Any]) -> Any:

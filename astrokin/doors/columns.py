@@ -9,6 +9,8 @@ import astropy.units as u
 import numpy as np
 from numpy.typing import NDArray
 
+from astrokin.missing import as_text
+
 Array = NDArray[np.float64]
 
 
@@ -53,18 +55,18 @@ def numbers_of(column: Any) -> Any:
 def extra_of(column: Any) -> Any:
     """An astropy column, Quantity or array as it goes along with the stars.
 
-    Integers and strings with missing values stay masked arrays of their own type; floats get NaN.
+    Integers and strings with missing values are masked arrays of their own type; floats get NaN.
     """
     if hasattr(column, "jd1") or not isinstance(column, np.ndarray):
-        return column if hasattr(column, "shape") else np.asarray(column)
+        return column if hasattr(column, "shape") else as_text(np.asarray(column))
     unit = getattr(column, "unit", None)
     masked = np.ma.isMaskedArray(column) or hasattr(column, "unmasked")
     kind = column.dtype.kind
     if masked and kind not in "fc":
         values = native(np.asarray(np.ma.getdata(getattr(column, "unmasked", column))))
         mask = np.ma.getmaskarray(column)
-        return np.ma.MaskedArray(values, mask) if mask.any() else values
+        return as_text(np.ma.MaskedArray(values, mask) if mask.any() else values)
     values = native(np.asarray(numbers_of(column)))
     if unit is None or kind not in "iufc":
-        return values
+        return as_text(values)
     return values << unit if kind in "fc" else u.Quantity(values, unit, copy=False, dtype=values.dtype)

@@ -106,6 +106,7 @@ def _read_parquet(path: Path) -> Any:
 
 def write_table(table: Any, path: Any, overwrite: bool = False) -> None:
     """Write an astropy table by the file's extension; the target appears when it is whole, or not at all."""
+    table = _with_empty_gaps(table)
     target = Path(os.fspath(path)).expanduser()
     writer = _WRITERS[extension(target)]
     with atomic_output(target, overwrite) as unfinished:
@@ -116,6 +117,16 @@ def write_table(table: Any, path: Any, overwrite: bool = False) -> None:
                 raise
             kind = _KINDS[extension(target)]
             raise FileError(f"{kind} cannot hold these stars ({_first(error)}); ECSV holds most things.") from error
+
+
+def _with_empty_gaps(table: Any) -> Any:
+    """Nothing under the mask of masked text: formats that have no mask for it write what is there."""
+    texts = {name: table[name] for name in table.colnames if getattr(table[name], "dtype", None) is not None}
+    masked = {k: v for k, v in texts.items() if v.dtype.kind == "U" and np.ma.isMaskedArray(v)}
+    out = table.copy(copy_data=False) if masked else table
+    for name, column in masked.items():
+        out[name] = type(column)(column.filled(""), mask=column.mask, copy=False)
+    return out
 
 
 @contextmanager

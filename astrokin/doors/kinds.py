@@ -15,6 +15,7 @@ import numpy as np
 from astrokin.doors.arrow import ArrowKind
 from astrokin.doors.columns import Array, New, extra_of, now_missing, numbers_of
 from astrokin.errors import InputError
+from astrokin.missing import as_text
 from astrokin.times import time_of
 
 
@@ -155,7 +156,7 @@ class PandasKind:
         column = table[name]
         dtype = getattr(column.dtype, "numpy_dtype", None)  # pandas' own nullable types and arrow's have one
         if dtype is None or dtype.kind not in "iubf":
-            return column.to_numpy()
+            return as_text(column.to_numpy())
         if dtype.kind == "f":
             return column.to_numpy(dtype=dtype, na_value=np.nan)
         missing = column.isna().to_numpy(dtype=bool)

@@ -12,6 +12,7 @@ from astropy.table import QTable, Table
 
 import astrokin as ak
 from astrokin.covariance import Covariance
+from astrokin.doors.files import read_table, write_table
 from astrokin.errors import FileError, MissingColumnError, MissingDependencyError
 from astrokin.tables import atomic_output, read_stars
 
@@ -69,6 +70,41 @@ def test_round_trip(form, tmp_path):
     assert np.ma.filled(again["name"], "").tolist() == stars["name"].tolist()
     if "csv" not in form or form.startswith("ecsv"):
         assert again["age"].unit == u.Gyr
+
+
+TEXT_WITH_GAPS = {
+    "None": np.array(["a", None, "ccc"], dtype=object),
+    "NaN": np.array(["a", np.nan, "ccc"], dtype=object),
+    "masked": np.ma.MaskedArray(["a", "0", "ccc"], [False, True, False]),
+    "empty": np.array(["a", "", "ccc"]),
+}
+
+
+@every_form
+@pytest.mark.parametrize("given", TEXT_WITH_GAPS)
+def test_missing_text_comes_back_missing(form, given, tmp_path):
+    stars = sample(3)
+    stars = stars.replace(covariance=None, columns={"name": TEXT_WITH_GAPS[given]})
+    stars.write(tmp_path / f"x.{form}")
+    again = ak.Stars.read(tmp_path / f"x.{form}")
+    assert again == stars
+    assert again["name"].dtype.kind == "U"
+    assert again["name"].tolist() == ["a", None, "ccc"]
+    assert np.ma.getdata(again["name"]).tolist() == ["a", "", "ccc"]
+
+
+@every_form
+def test_text_that_is_not_missing_is_not_the_same(form, tmp_path):
+    stars = sample(3).replace(covariance=None, columns={"name": TEXT_WITH_GAPS["masked"]})
+    stars.write(tmp_path / f"x.{form}")
+    assert ak.Stars.read(tmp_path / f"x.{form}") != stars.replace(columns={"name": np.array(["a", "0", "ccc"])})
+
+
+@pytest.mark.parametrize("form", ["fits", "vot"])
+def test_what_lies_under_a_mask_is_not_written(form, tmp_path):
+    write_table(Table({"ra": [1.0, 2.0], "sp": np.ma.MaskedArray(["K", "0"], [False, True])}), tmp_path / f"x.{form}")
+    again = read_table(tmp_path / f"x.{form}")
+    assert np.ma.getdata(again["sp"]).tolist() == ["K", ""]
 
 
 @every_form
