@@ -10,7 +10,7 @@ import inspect
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from functools import partial
 from importlib import import_module, metadata
 from pkgutil import resolve_name
@@ -146,4 +146,18 @@ def _checked(cls: object, kind: Kind, base: type) -> type:
     name = getattr(cls, "name", None)
     if not (isinstance(name, str) and name):
         raise TypeError(f'{cls.__qualname__} has no name: give it one as a class attribute, name = "..."')
+    for fault in _faults(cls):
+        raise TypeError(f"{cls.__qualname__} {fault}")
     return cls
+
+
+def _faults(cls: type) -> Iterator[str]:
+    """What is wrong with the class attributes that everything else builds on."""
+    if not is_dataclass(cls):
+        yield "is no dataclass: put @dataclass(frozen=True) on it"
+    needs = getattr(cls, "needs", frozenset())
+    if not isinstance(needs, frozenset | set | property):
+        yield f"has needs = {needs!r}: a frozenset of names is needed"
+    stage = getattr(cls, "stage", 0)
+    if not isinstance(stage, int | property):
+        yield f"has stage = {stage!r}: one of ak.Stage, or a number between two, is needed"

@@ -44,7 +44,7 @@ class Estimator(Parametrised, ABC):
     clip : float, optional
         Leave out stars whose residual, in standard deviations, is larger; after the first fit.
     bootstrap : int
-        Number of Poisson bootstrap replicates; 0: the errors are those of the estimator.
+        Number of Poisson bootstrap replicates, at least 2; 0: the errors are those of the estimator.
     seed : int
         Seed of the bootstrap.
 
@@ -106,7 +106,9 @@ class Estimator(Parametrised, ABC):
     clip: float | None = option(
         None, doc="leave out residuals beyond so many sigma", physical=_positive, domain="a positive number"
     )
-    bootstrap: int = option(0, doc="number of bootstrap replicates", physical=lambda n: n >= 0, domain="0 or more")
+    bootstrap: int = option(
+        0, doc="number of bootstrap replicates", physical=lambda n: n == 0 or n >= 2, domain="0, or at least 2"
+    )
     seed: int = option(0, doc="seed of the bootstrap")
 
     # ---- what an author writes ---------------------------------------------------------------------------

@@ -340,3 +340,8 @@ def test_tables_and_coordinates_are_taken_too():
     sample = stars(20)
     assert OnePass().fit(sample.to_table())["mean"].value == pytest.approx(sample.raw.radial_velocity.mean())
     assert OnePass().fit(sample.to_skycoord()).used == 20
+
+
+def test_one_replicate_has_no_spread_and_is_refused():
+    with pytest.raises(InputError, match="bootstrap is 1; 0, or at least 2 is needed"):
+        ak.estimator("oort-constants", bootstrap=1)

@@ -375,3 +375,16 @@ def test_every_registered_class_is_found_by_its_name_and_says_what_it_does():
         assert all(find(name) is cls for name, cls in classes.items())
         assert set(classes) == set(table["name"])
         assert all(table["summary"])
+
+
+@pytest.mark.parametrize(
+    ("attributes", "told"),
+    [
+        ({"needs": "parallax"}, "needs = 'parallax': a frozenset"),
+        ({"stage": "x"}, "stage = 'x': one of ak.Stage"),
+    ],
+)
+def test_wrong_class_attributes_are_found_at_registration(attributes, told):
+    cls = make_effect("wrong-attributes", **attributes)
+    with pytest.raises(TypeError, match=told):
+        discovery._checked(cls, EFFECTS, ak.Effect)

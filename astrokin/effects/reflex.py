@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 import astrokin as ak
 from astrokin import galaxy
-from astrokin.units import KM_S, A
+from astrokin.angles import dot
+from astrokin.units import KM_S, MAS_IN_RAD, A
 
 _FRAMES = {"lsr": galaxy.solar_motion, "galactocentric": galaxy.velocity_of_sun}
 
@@ -88,6 +89,18 @@ class ReflexMotion(ak.Effect):
 
     def backward(self, stars: Any) -> Any:
         return _shifted(stars, self._velocity())
+
+    def jacobian(self, stars: Any) -> NDArray[np.float64]:
+        """In closed form: the reflex turns with the direction, and grows with the parallax."""
+        raw = stars.raw
+        velocity = -self._velocity()
+        east, north, outward = (dot(velocity, axis) for axis in (*raw.basis, raw.direction))
+        out = np.zeros((len(stars), 6, 6))
+        out[:, range(6), range(6)] = 1.0
+        out[:, 3, 0] = out[:, 4, 1] = -outward * raw.parallax * (MAS_IN_RAD / A)
+        out[:, 3, 2], out[:, 4, 2] = east / A, north / A
+        out[:, 5, 0], out[:, 5, 1] = east * MAS_IN_RAD, north * MAS_IN_RAD
+        return out
 
     @classmethod
     def examples(cls) -> Iterator[Self]:

@@ -8,7 +8,7 @@ from typing import Any
 from astrokin.progress import progress as shown
 
 #: Rows in a block: the temporaries of a block stay in the cache.
-BLOCK = 1 << 15
+BLOCK = 1 << 14
 
 
 def slices(n: int, size: int = BLOCK) -> Iterator[slice]:
