@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NoReturn
 
 import astropy.units as u
 import numpy as np
@@ -14,6 +14,40 @@ from astrokin.errors import MissingColumnError, closest_first
 
 Array = NDArray[np.float64]
 Derive = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+class Named(dict[str, u.Quantity]):
+    """Quantities by name: a dict that is not changed, and that says what there is where a name is wrong.
+
+    Parameters
+    ----------
+    values : mapping of str to `~astropy.units.Quantity`
+        What there is.
+    what : str
+        What it is, for the message: ``"error"``.
+    elsewhere : mapping of str to str, optional
+        Names that are found elsewhere, with the hint.
+    """
+
+    def __init__(self, values: Mapping[str, Any], what: str, elsewhere: Mapping[str, str] | None = None) -> None:
+        super().__init__(values)
+        self._what, self._elsewhere = what, dict(elsewhere or {})
+
+    def __missing__(self, name: str) -> u.Quantity:
+        raise _unknown(name, self._what, self, self._elsewhere.get(name, ""))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Named, (dict(self), self._what, self._elsewhere)
+
+    def _read_only(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("The quantities of a fit are not changed; dict(…) makes a copy to change.")
+
+    __setitem__ = __delitem__ = __ior__ = update = pop = popitem = clear = setdefault = _read_only
+
+
+def _unknown(name: Any, what: str, known: Mapping[str, Any], hint: str) -> MissingColumnError:
+    there = ", ".join(closest_first(str(name), known)) or "none"
+    return MissingColumnError(f"The fit has no {what} {name!r}; it has: {there}.{hint and ' ' + hint}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,14 +116,19 @@ class Fit(Mapping[str, u.Quantity]):
     provenance: Mapping[str, Any] = field(default_factory=dict)
     plotter: Callable[..., Any] | None = None
 
+    def __post_init__(self) -> None:
+        results = {k: f"It is a result: fit[{k!r}]." for k in self.results}
+        errors = {k: f"It is a result: fit.error[{k!r}]." for k in self.results}
+        object.__setattr__(self, "derived", Named(self.derived, "derived quantity", results))
+        object.__setattr__(self, "derived_error", Named(self.derived_error, "derived error", errors))
+
     # ---- a mapping from names to quantities --------------------------------------------------------------
 
     def __getitem__(self, name: str) -> u.Quantity:
         if name in self.results:
             return self.results[name]
-        known = ", ".join(closest_first(name, self.results))
-        hint = f" It is derived: fit.derived[{name!r}]." if name in self.derived else ""
-        raise MissingColumnError(f"The fit has no result {name!r}; it has: {known}.{hint}")
+        hint = f"It is derived: fit.derived[{name!r}]." if name in self.derived else ""
+        raise _unknown(name, "result", self.results, hint)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.results)
@@ -110,10 +149,12 @@ class Fit(Mapping[str, u.Quantity]):
     @property
     def error(self) -> dict[str, u.Quantity]:
         """The standard error of each result: the root of the diagonal of the covariance."""
+        derived = {k: f"It is derived: fit.derived_error[{k!r}]." for k in self.derived}
         if self.covariance is None:
-            return {k: np.full(v.shape, np.nan) * v.unit for k, v in self.results.items()}
+            return Named({k: np.full(v.shape, np.nan) * v.unit for k, v in self.results.items()}, "error", derived)
         sigma = np.sqrt(np.einsum("...ii->...i", self.covariance))
-        return {k: sigma[..., i] * v.unit for i, (k, v) in enumerate(self.results.items())}
+        found = {k: sigma[..., i] * v.unit for i, (k, v) in enumerate(self.results.items())}
+        return Named(found, "error", derived)
 
     @property
     def correlation(self) -> Array | None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Columns of a text beyond which it goes on below.
 WIDTH = 110
+#: Rows of a fit with groups beyond which only the first and the last few are shown, and how many of each.
+MANY, FEW = 60, 10
 
 
 # ---- as a table ------------------------------------------------------------------------------------------
@@ -116,8 +118,34 @@ def summary(fit: Fit) -> str:
 def remarks(fit: Fit) -> list[str]:
     """What was left out, what the data do not determine, and the notes; a line each."""
     out = [f"left out: {count:,} {reason}" for reason, count in fit.left_out.items()]
-    out += [f"undetermined: {name}: {reason}" for name, reason in fit.undetermined.items()]
-    return out + [f"note: {note}" for note in fit.notes]
+    return [*out, *_undetermined(fit), *(f"note: {note}" for note in fit.notes)]
+
+
+def _undetermined(fit: Fit) -> Iterator[str]:
+    """What the data do not determine: a line for each reason and the groups in which it holds."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for name, reason in fit.undetermined.items():
+        found.setdefault((reason, _lost_groups(fit, name)), []).append(name)
+    for (reason, where), names in found.items():
+        what = "all results" if len(names) == len(fit.results) > 1 else ", ".join(names)
+        yield f"undetermined{where}: {what}: {reason}"
+
+
+def _lost_groups(fit: Fit, name: str) -> str:
+    """The groups in which a result is not known, in words; empty where that is all of them."""
+    value = np.asarray(fit.results[name].value if name in fit.results else np.nan)
+    if fit.groups is None or np.shape(value)[:1] != (len(fit.groups),):
+        return ""
+    lost = np.isnan(value.reshape(len(fit.groups), -1)).all(axis=1)
+    if lost.all() or not lost.any():
+        return ""
+    names = [_group_name(fit.groups[i]) for i in np.flatnonzero(lost)[:5]]
+    more = f" and {lost.sum() - 5:,} more" if lost.sum() > 5 else ""
+    return f" in {lost.sum():,} of {len(lost):,} groups ({', '.join(names)}{more})"
+
+
+def _group_name(group: Any) -> str:
+    return f"{_plain(group[0])} to {_plain(group[1])}" if isinstance(group, tuple) else _plain(group)
 
 
 def entry(value: Any, error: Any, unit: u.UnitBase) -> str:
@@ -150,12 +178,24 @@ def _before_point(shown: str) -> int:
 
 
 def profile_cells(fit: Fit) -> tuple[list[list[str]], list[list[str]]]:
-    """Columns of text of a fit with groups: those that name the row, and those of the quantities; heads first."""
+    """Columns of text of a fit with groups: those that name the row, and those of the quantities; heads first.
+
+    Of very many rows only the first and the last few are there (see `hidden`).
+    """
     flat = table(fit)
+    flat = flat[np.r_[:FEW, len(flat) - FEW : len(flat)]] if hidden(fit) else flat
     named = {name for name, _, _ in quantities(fit)}
     index = [n for n in flat.colnames if n not in named and n.removesuffix("_error") not in named]
     first = [[name, *map(_plain, flat[name])] for name in index]
     return first, [_value_cells(flat, name) for name, _, _ in quantities(fit)]
+
+
+def hidden(fit: Fit) -> str:
+    """How many rows a text leaves out after the first few, in words; empty where it shows all."""
+    shape = np.broadcast_shapes(*(np.shape(value) for value in fit.results.values()))
+    left = int(np.prod(shape)) - 2 * FEW
+    what = "groups" if fit.groups is not None and len(shape) == 1 else "rows"
+    return f"… {left:,} more {what}; table() has them all" if left + 2 * FEW > MANY else ""
 
 
 def _plain(value: Any) -> str:
@@ -172,15 +212,16 @@ def _value_cells(flat: Any, name: str) -> list[str]:
 
 def _profile_lines(fit: Fit) -> Iterator[str]:
     first, rest = (list(map(_padded, cells)) for cells in profile_cells(fit))
+    gap = hidden(fit)
     lead = sum(len(column[0]) + 2 for column in first)
     block: list[list[str]] = []
     for column in rest:
         if block and lead + sum(len(c[0]) + 2 for c in [*block, column]) > WIDTH:
-            yield from _lines([*first, *block])
+            yield from _lines([*first, *block], gap)
             yield ""
             block = []
         block.append(column)
-    yield from _lines([*first, *block])
+    yield from _lines([*first, *block], gap)
 
 
 def _padded(column: list[str]) -> list[str]:
@@ -188,8 +229,10 @@ def _padded(column: list[str]) -> list[str]:
     return [cell.ljust(width) for cell in column]
 
 
-def _lines(columns: list[list[str]]) -> Iterator[str]:
-    for cells in zip(*columns, strict=True):
+def _lines(columns: list[list[str]], gap: str) -> Iterator[str]:
+    for i, cells in enumerate(zip(*columns, strict=True)):
+        if gap and i == FEW + 1:
+            yield f"  {gap}"
         yield ("  " + "  ".join(cells)).rstrip()
 
 
@@ -211,7 +254,10 @@ def _scalar_html(fit: Fit) -> Iterator[str]:
 
 
 def _profile_html(fit: Fit) -> Iterator[str]:
+    gap = hidden(fit)
     for i, cells in enumerate(zip(*chain(*profile_cells(fit)), strict=True)):
+        if gap and i == FEW + 1:
+            yield html_row((gap,))
         yield html_row(cells, "td" if i else "th")
 
 

@@ -164,6 +164,59 @@ def test_text_admits_what_did_not_converge():
     assert text.endswith("note: one\nnote: two")
 
 
+def test_what_groups_do_not_determine_is_a_line_for_each_reason():
+    stars, _ = ak.estimators.OortConstants().simulate(600, np.random.default_rng(1))
+    kind = np.array(["old", "young"])[np.arange(600) % 2].astype("U5")
+    kind[5] = "lone"
+    fit = ak.estimators.OortConstants(by="kind").fit(stars.replace(columns={"kind": kind}))
+    (line,) = [line for line in str(fit).splitlines() if line.startswith("undetermined")]
+    assert line.startswith("undetermined in 1 of 3 groups (lone): all results: too few stars")
+    bins = ak.Fit({"x": [1, np.nan, 2] * u.m, "y": [1, 2, 3] * u.m}, groups=[(0.0, 1.0), (1.0, 2.5), (2.5, 3.0)],
+                  undetermined={"x": "dark"})  # fmt: skip
+    assert "undetermined in 1 of 3 groups (1 to 2.5): x: dark" in str(bins).splitlines()
+
+
+def test_text_of_very_many_groups_is_short():
+    n = 1234
+    fit = ak.Fit({"x": np.arange(n) * u.m}, np.ones((n, 1, 1)), groups=list(range(n)), by="id",
+                 undetermined={"x": "dark"})  # fmt: skip
+    lines = str(fit).splitlines()
+    assert len(lines) == 2 + 21 + 1
+    assert lines[12].strip().startswith("… 1,214 more groups")
+    assert lines[11].split()[0] == "9"
+    assert lines[13].split()[0] == str(n - 10)
+    assert fit._repr_html_().count("<tr>") == 22
+    assert len(fit.table()) == n
+
+
+def test_errors_and_derived_of_unknown_names_say_what_there_is():
+    fit = oort()
+    for where, name, hint in (
+        (fit.error, "omega0", "fit.derived_error['omega0']"),
+        (fit.derived_error, "A", "fit.error['A']"),
+        (fit.derived, "A", "fit['A']"),
+        (fit.derived_error, "omega", "it has: omega0"),
+        (fit.error, "Aa", "it has: A"),
+    ):
+        with pytest.raises(KeyError) as caught:
+            where[name]
+        assert hint in str(caught.value)
+        assert where.get(name) is None
+
+
+def test_errors_and_derived_are_dicts_that_do_not_change():
+    fit = oort()
+    for named in (fit.error, fit.derived, fit.derived_error):
+        twin = pickle.loads(pickle.dumps(named))
+        assert twin == named == dict(named)
+        assert type(twin) is type(named)
+        assert list(twin) == list(named)
+        with pytest.raises(TypeError, match="not changed"):
+            named["A"] = 1
+        with pytest.raises(TypeError, match="not changed"):
+            named.pop("A")
+
+
 def test_text_of_groups_stays_within_the_page():
     text = str(oort(by="kind"))
     assert max(map(len, text.splitlines())) <= 112
