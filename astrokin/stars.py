@@ -6,8 +6,9 @@ Nothing here knows effects, estimators or files.
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 import astropy.units as u
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from astrokin import angles, joining
 from astrokin.covariance import checked
-from astrokin.errors import InputError, MissingColumnError, closest_first
+from astrokin.errors import ArgumentError, InputError, MissingColumnError, closest_first
 from astrokin.star_fields import (
     ANGLES,
     FIELDS,
@@ -150,6 +151,16 @@ class Stars:
         "_weight",
     )
     __hash__ = None  # type: ignore[assignment]
+
+    if not TYPE_CHECKING:
+
+        def __new__(cls, *positional, **_):
+            if positional:
+                raise ArgumentError(
+                    f"Stars takes keywords, not a {type(positional[0]).__name__}: Stars(ra=…, dec=…, parallax=…). "
+                    "A SkyCoord or a table goes into ak.Stars.of(…), the path of a file into ak.Stars.read(…)."
+                )
+            return object.__new__(cls)
 
     def __init__(
         self,
@@ -389,7 +400,7 @@ class Stars:
         extra = f", columns: {', '.join(self._columns)}" if self._columns else ""
         has = "with" if self._covariance is not None else "without"
         epoch = "no epoch" if self._epoch is None else f"epoch {np.ravel(self._epoch)[0] if len(self) else ''}"
-        return f"<Stars: {len(self)} rows, {epoch}, {has} covariance{extra}>"
+        return f"<Stars: {len(self)} row{'' if len(self) == 1 else 's'}, {epoch}, {has} covariance{extra}>"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Stars):
@@ -429,6 +440,11 @@ class Stars:
         """One `Stars` from consecutive blocks of the same make."""
         parts = list(parts)
         return joining.joined(parts, sum(len(p) for p in parts))
+
+
+# For whoever asks how it is called: as `__init__` says; `__new__` only turns away what is not a keyword.
+_CALL = inspect.signature(Stars.__init__)
+Stars.__signature__ = _CALL.replace(parameters=list(_CALL.parameters.values())[1:])  # type: ignore[attr-defined]
 
 
 def noted(notes: Mapping[str, Mask], mask: Mask, reason: str) -> dict[str, Mask]:

@@ -80,7 +80,7 @@ def stars_of(data: Any, names: Mapping[str, str] | None = None) -> Stars:
     >>> from astrokin.tables import stars_of
     >>> table = Table({"RAJ": [10.0], "dec": [20.0], "parallax": [5.0], "age": [4.6]})
     >>> stars_of(table, names={"ra": "RAJ"})
-    <Stars: 1 rows, no epoch, without covariance, columns: age>
+    <Stars: 1 row, no epoch, without covariance, columns: age>
     """
     return door(data, names).stars
 

@@ -1,6 +1,7 @@
 """Stars: angles as views of vectors, frozen, sliced, replaced; missing values and errors."""
 
 import copy
+import inspect
 import pickle
 
 import astropy.units as u
@@ -309,3 +310,12 @@ def test_an_unknown_column_suggests_the_closest():
 def test_the_repr_says_what_there_is():
     stars = sample(2, epoch=2016.0, columns={"age": [1, 2]}, covariance=Covariance(errors={"ra": np.ones(2)}))
     assert repr(stars) == "<Stars: 2 rows, epoch 2016.0, with covariance, columns: age>"
+    assert repr(stars[0]).startswith("<Stars: 1 row, ")
+
+
+def test_what_goes_into_stars_of_is_shown_the_way():
+    with pytest.raises(TypeError, match=r"not a dict: .* into ak.Stars.of\(…\)"):
+        ak.Stars({"ra": [1.0]})
+    with pytest.raises(TypeError, match="required keyword-only argument: 'dec'"):
+        ak.Stars(ra=[1.0] * u.deg)
+    assert list(inspect.signature(ak.Stars).parameters)[:3] == ["ra", "dec", "parallax"]
