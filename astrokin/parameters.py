@@ -15,7 +15,7 @@ import astropy.units as u
 import numpy as np
 
 from astrokin.errors import InputError, closest_first
-from astrokin.times import without_note_on_future
+from astrokin.times import time_from_text
 from astrokin.units import is_quantity, raw_values
 
 _KEY = "astrokin"
@@ -124,6 +124,8 @@ class Spec:
             return None
         if self.kind == "quantity":
             return _quantity_from_text(text, self, where)
+        if self.kind == "epoch":
+            return _epoch_from_text(text, where)
         return _option_from_text(text, self, where)
 
 
@@ -163,13 +165,16 @@ def _stacked(values: Any, where: str) -> Any:
 
 
 def _check_epoch(spec: Spec, value: Any, where: str) -> Any:
+    if isinstance(value, str):
+        return _epoch_from_text(value, where, f"; for a column write ak.column({value!r})")
     if hasattr(value, "jd1") or (isinstance(value, int | float) and np.isfinite(value)):
         if np.shape(getattr(value, "jd1", value)) != ():
             raise InputError(
                 f"{where} holds {np.shape(value.jd1)} times; one per row goes into a column: ak.column(…)."
             )
         return value
-    raise InputError(f"{where} is {value!r}: give an astropy Time, or a Julian year TCB as a plain number.")
+    texts = "a text such as 'J2050.0' or '2026-03-21'"
+    raise InputError(f"{where} is {value!r}: give an astropy Time, {texts}, or a Julian year TCB as a plain number.")
 
 
 def _check_option(spec: Spec, value: Any, where: str) -> Any:
@@ -213,16 +218,14 @@ def _option_from_text(text: str, spec: Spec, where: str) -> Any:
     if text.lower() in ("none", "true", "false"):
         return {"none": None, "true": True, "false": False}[text.lower()]
     parts = [_number_or_text(t.strip()) for t in text.split(",")]
-    value = parts[0] if len(parts) == 1 else tuple(parts)
-    if spec.kind != "epoch" or isinstance(value, float | int):
-        return value
-    from astropy.time import Time
+    return parts[0] if len(parts) == 1 else tuple(parts)
 
+
+def _epoch_from_text(text: str, where: str, more: str = "") -> Any:
     try:
-        with without_note_on_future():
-            return Time(text)
+        return time_from_text(text.strip())
     except ValueError:
-        raise InputError(f"{where}: {text!r} is no time such as J2050 or 2026-03-21.") from None
+        raise InputError(f"{where}: {text!r} is no time such as J2050 or 2026-03-21{more}.") from None
 
 
 def _number_or_text(text: str) -> Any:
@@ -287,7 +290,7 @@ def parameter(
 
 
 def epoch_parameter(default: Any = MISSING, *, doc: str = "", per_row: bool = True) -> Any:
-    """Declare a parameter that is a `~astropy.time.Time` (or a Julian year TCB), as a dataclass field."""
+    """Declare a parameter that is a `~astropy.time.Time`, its text or a Julian year TCB, as a dataclass field."""
     return _field(default, Spec("epoch", doc, per_row=per_row, optional=default is None))
 
 

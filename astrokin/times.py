@@ -5,7 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
+
+import numpy as np
 
 
 def julian_years(time: Any) -> Any:
@@ -33,6 +35,31 @@ def time_of(years: Any, like: Any = None) -> Any:
         new = getattr(new, "tt" if like.scale == "utc" else like.scale)
     new.format = like.format
     return new
+
+
+def time_from_text(text: str) -> Any:
+    """The time of a text: a plain number is a Julian year TCB, all else what `~astropy.time.Time` reads.
+
+    Examples
+    --------
+    >>> from astrokin.times import time_from_text
+    >>> time_from_text("2050"), time_from_text("J2050.0"), time_from_text("2026-03-21")
+    (2050.0, <Time object: scale='tt' format='jyear_str' value=J2050.000>,
+     <Time object: scale='utc' format='iso' value=2026-03-21 00:00:00.000>)
+    """
+    from astropy.time import Time
+
+    try:
+        number = float(text)
+    except ValueError:
+        with without_note_on_future():
+            time = Time(text)
+            return time if np.isfinite(np.asarray(time.tcb.jyear)).all() else _no_time(text)
+    return number if np.isfinite(number) else _no_time(text)
+
+
+def _no_time(text: str) -> NoReturn:
+    raise ValueError(f"{text!r} is no time")
 
 
 @contextmanager

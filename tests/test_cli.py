@@ -132,6 +132,11 @@ def test_remove_goes_back(files, sample, suffix):
     assert np.abs(back.pmra - sample.pmra).max() < 1e-10 * u.mas / u.yr
 
 
+def test_years_to_come_are_no_reason_for_a_note(files):
+    done("apply", "perspective-acceleration", files / "stars.csv", files / "a.csv", "--set", "epoch=2099-01-01")
+    done("apply", "annual-parallax", files / "stars.csv", files / "b.csv", "--set", "observer=2099-01-01")
+
+
 def test_a_vector_with_a_unit(files):
     done("apply", "reflex-motion", files / "stars.csv", files / "a.csv", "--set", "solar_motion=0,0,0.01 pc/Myr")
     moved = ak.Stars.read(files / "a.csv").radial_velocity - ak.Stars.read(files / "stars.csv").radial_velocity

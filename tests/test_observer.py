@@ -172,7 +172,7 @@ def test_frozen():
         ({"location": "gaja"}, "'gaja'; it can be an EarthLocation, 'gaia'"),
         ({"location": None}, "one EarthLocation"),
         ({"location": EarthLocation.from_geocentric([1, 2], [1, 2], [1, 2], unit=u.km)}, "one EarthLocation"),
-        ({"obstime": "2026-03-21"}, "give an astropy Time"),
+        ({"obstime": "tomorrow"}, "'tomorrow' is no time such as J2050 or 2026-03-21"),
         ({"obstime": Time(["2026-03-21", "2026-03-22"])}, "ak.column"),
         ({"location": "geocenter", "position": [1, 0, 0] * u.au}, "position is given without velocity"),
         ({"position": [1, 0, 0] * u.au, "velocity": [0, 1, 0] * u.km / u.s}, "not both"),

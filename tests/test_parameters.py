@@ -59,7 +59,9 @@ STARS = samples.field_stars(3).replace(
         ("spin", (ak.column("x"), ak.column("y")), r"Orbit.spin has 2 components; \(3,\) is needed"),
         ("spin", (ak.column("x"), 1 * u.km, 1 * u.km), r"Orbit.spin is in km"),
         ("fixed", ak.column("x"), r"Orbit.fixed cannot be a column: it is one value for all rows"),
-        ("epoch", "2016", r"Orbit.epoch is '2016': give an astropy Time, or a Julian year TCB"),
+        ("epoch", [2016], r"Orbit.epoch is \[2016\]: give an astropy Time, a text such as"),
+        ("epoch", "soon", r"Orbit.epoch: 'soon' is no time such as J2050 or 2026-03-21; for a .* ak.column\('soon'\)"),
+        ("epoch", "nan", r"Orbit.epoch: 'nan' is no time"),
         ("epoch", Time([2000.0, 2010.0], format="jyear"), r"Orbit.epoch holds \(2,\) times; one per row"),
         ("model", "thck", r"Orbit.model is 'thck'; it can be 'thick', 'thin'"),
         ("turns", 0, r"Orbit.turns is 0; 1 or more is needed"),
@@ -171,6 +173,14 @@ def test_what_does_not_hash_has_a_key_that_does():
         assert hash(value_key(value)) == hash(value_key(value))
     assert value_key(Time("J2016")) != value_key(Time("J2017"))
     assert value_key(1 * u.m) != value_key(1 * u.km)
+
+
+@pytest.mark.parametrize("text", ["J2050.0", "2026-03-21", "2126-01-01", " 2050.5 "])
+def test_python_takes_the_epoch_texts_of_the_command_line(text, recwarn):
+    taken = Orbit(epoch=text)
+    assert taken == Orbit(epoch=dict(Orbit.specs())["epoch"].from_text(text, "--set"))
+    assert not isinstance(taken.epoch, str)
+    assert not recwarn.list
 
 
 # ---- text, for the command line --------------------------------------------------------------------------

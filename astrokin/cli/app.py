@@ -12,6 +12,7 @@ import click
 from astrokin import __version__
 from astrokin.cli import data, demo, shown
 from astrokin.errors import AstrokinError, AstrokinWarning
+from astrokin.times import without_note_on_future
 
 #: Exit status: what was asked is wrong, and an interrupt (128 + SIGINT).
 WRONG, INTERRUPTED = 2, 130
@@ -29,7 +30,7 @@ class App(click.Group):
         def run() -> Any:
             return super(App, self).main(args, prog_name or "astrokin", standalone_mode=False, **more)
 
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), without_note_on_future():
             warnings.simplefilter("default", AstrokinWarning)
             warnings.showwarning = _show_warning  # type: ignore[assignment]
             status = _status(run)
