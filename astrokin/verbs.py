@@ -193,8 +193,9 @@ def _losses(before: Stars, after: Stars, refused: dict[str, Any], rules: Rules) 
     lost = np.zeros(len(before), bool)
     for name in ("direction", "parallax", "proper_motion", "radial_velocity"):
         if name in changed:
-            old, new = (np.atleast_2d(getattr(s.raw, name))[-1] for s in (before, after))
-            lost |= np.isnan(new) & ~np.isnan(old)
+            new = np.atleast_2d(getattr(after.raw, name))[-1]
+            if len(new) and np.isnan(new.min()):  # one quick look where nothing is missing
+                lost |= np.isnan(new) & ~np.isnan(np.atleast_2d(getattr(before.raw, name))[-1])
     for mask in refused.values():
         lost &= ~mask
     if not lost.any():
