@@ -67,8 +67,10 @@ def standard_model(stars: Stars, t: float | Array) -> Stars:
         velocity = np.where(kept, raw.radial_velocity, velocity)
     place = _plus(r * stretch, motion * (t * MAS_IN_RAD))
     turned = _plus(motion * stretch, r * (square * t / -MAS_IN_RAD))
+    place *= f
     turned *= f * f * f
-    out = stars.replace(direction=place, parallax=raw.parallax * f, proper_motion=turned, radial_velocity=velocity)
+    changes = {"direction": place, "proper_motion": turned, "parallax": raw.parallax * f, "radial_velocity": velocity}
+    out = stars.replace(exact=True, **changes)
     return out if kept is None else _flagged(out, kept, raw.parallax)
 
 

@@ -246,7 +246,7 @@ class Stars:
             raise MissingColumnError(f"The stars have no column {name!r}; they have: {known}.")
         return self._columns[name]
 
-    def replace(self, **changes: Any) -> Stars:
+    def replace(self, *, exact: bool = False, **changes: Any) -> Stars:
         """New stars with some fields replaced; the rest is shared, not copied.
 
         Parameters
@@ -258,6 +258,8 @@ class Stars:
             Tangent vectors (mas/yr). A radial part is taken off.
         parallax, radial_velocity : ndarray or Quantity, shape (n,)
             Plain arrays are taken in mas and km/s.
+        exact : bool
+            The directions given are of unit length and the proper motions tangent as they stand: not done again.
         covariance, epoch, columns
             As in `Stars` (`columns` replaces them all).
         group, weight, n_groups, history
@@ -271,7 +273,7 @@ class Stars:
         new: dict[str, Any] = {}
         arrays = {k: checked_field(k, changes.pop(k), len(self)) for k in FIELDS if k in changes}
         if arrays:
-            new.update(_fields=self._moved(arrays), _memo=self._memo_without(arrays))
+            new.update(_fields=self._moved(arrays, exact), _memo=self._memo_without(arrays))
         for key, check in OTHER_FIELDS.items():
             if key in changes:
                 value = changes.pop(key)
@@ -281,11 +283,11 @@ class Stars:
             raise InputError(f"Stars.replace has no field {sorted(changes)[0]!r}; it has: {allowed}.")
         return self._with(**new)
 
-    def _moved(self, arrays: dict[str, NDArray]) -> dict[str, NDArray]:
-        if not arrays.keys() & set(VECTORS):
+    def _moved(self, arrays: dict[str, NDArray], exact: bool) -> dict[str, NDArray]:
+        if not arrays.keys() & set(VECTORS) or (exact and "proper_motion" in arrays):
             return {**self._fields, **{k: frozen(v) for k, v in arrays.items()}}
         start = self._vector("direction")
-        if "direction" in arrays:
+        if "direction" in arrays and not exact:
             arrays["direction"] = angles.normalised(arrays["direction"])
         end = arrays.get("direction", start)
         if "proper_motion" in arrays:
