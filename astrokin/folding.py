@@ -17,7 +17,7 @@ from astrokin.errors import InputError
 from astrokin.fit import Fit
 from astrokin.provenance import provenance
 from astrokin.replicates import poisson_weights
-from astrokin.selection import CollectLabels, Selection, Tally, plain_edges
+from astrokin.selection import CollectLabels, Selection, Tally, fields_read, plain_edges
 from astrokin.stars import Stars
 
 if TYPE_CHECKING:
@@ -54,11 +54,20 @@ def source_of(data: Any, names: Mapping[str, str] | None, estimator: Estimator) 
         return data
     if isinstance(data, str | Path):
         if str(data).endswith((".parquet", ".pq")):
-            from astrokin.engines.parquet import ParquetSource
-
-            return ParquetSource(data, names=names, needs=_fields_read(estimator), columns=_columns_read(estimator))
+            return _streamed(data, names, estimator)
         return engines.MemorySource(Stars.read(data, names=names))
     return engines.MemorySource(data if isinstance(data, estimator.takes) else Stars.of(data, names=names))
+
+
+def _streamed(path: Any, names: Mapping[str, str] | None, estimator: Estimator) -> engines.Source:
+    from astrokin.engines.parquet import ParquetSource, schema_of
+
+    fields, columns, by = _fields_read(estimator), _columns_read(estimator), _grouping(estimator.by)[0]
+    more = None if by is None else fields_read(by, schema_of(path, names).extras)
+    if more is not None:  # the groups are bins of a view
+        fields = None if fields is None else fields | more
+        columns = tuple(name for name in columns if name != by)
+    return ParquetSource(path, names=names, needs=fields, columns=columns)
 
 
 def _fields_read(estimator: Estimator) -> frozenset[str] | None:
@@ -70,7 +79,8 @@ def _fields_read(estimator: Estimator) -> frozenset[str] | None:
 
 
 def _columns_read(estimator: Estimator) -> tuple[str, ...]:
-    own = [estimator.by if isinstance(estimator.by, str) else estimator.by[0]] if estimator.by is not None else []
+    by = _grouping(estimator.by)[0]
+    own = () if by is None else (by,)
     return tuple(dict.fromkeys([*own, *estimator.column_names, *(("source_id",) if estimator.bootstrap else ())]))
 
 

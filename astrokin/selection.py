@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from astrokin.errors import InputError
+from astrokin.errors import InputError, MissingColumnError, closest_first
+from astrokin.missing import as_text, gaps
 from astrokin.stars import Stars
 from astrokin.summaries import bin_of
 from astrokin.units import is_quantity
@@ -22,6 +24,19 @@ _FIELDS_NEEDED = {
     "proper_motion": "proper motion",
     "radial_velocity": "radial velocity",
 }
+#: The views of the stars that `by` takes bins of, each with the fields it is made of.
+VIEWS = {
+    "ra": ("direction",),
+    "dec": ("direction",),
+    "l": ("direction",),
+    "b": ("direction",),
+    "parallax": ("parallax",),
+    "distance": ("parallax",),
+    "pmra": ("proper_motion",),
+    "pmdec": ("proper_motion",),
+    "radial_velocity": ("radial_velocity",),
+}
+_ROUND = ("ra", "l")
 _ANGLES = {"direction": ("ra", "dec"), "proper_motion": ("pmra", "pmdec")}
 
 
@@ -51,8 +66,8 @@ class Selection:
         tests = [*self._missing(stars), *self._unweighable(stars), *self._cuts(stars)]
         group = None
         if self.by is not None:
-            group, reason, bad = self._groups(stars)
-            tests.append((reason, bad))
+            group, ungrouped = self._groups(stars)
+            tests += ungrouped
         keep, left_out = _sieved(len(stars), tests)
         if group is not None:
             stars = stars.replace(group=group)
@@ -103,14 +118,19 @@ class Selection:
                 tests.append((f"nearer than {self.min_distance:g} kpc", ~(parallax * self.min_distance <= 1.0)))
         return tests
 
-    def _groups(self, stars: Stars) -> tuple[NDArray[np.intp], str, Mask]:
-        values = stars[self.by]
+    def _groups(self, stars: Stars) -> tuple[NDArray[np.intp], list[tuple[str, Mask]]]:
+        """The group of each row; the rows without a value, and those outside the bins."""
+        assert self.by is not None
+        values = values_of(stars, self.by)
         if self.edges is None:
             place, found = _label_places(values, self.labels)
-            return place, f"no {self.by}", ~found
+            return place, [(f"no {self.by}", ~found)]
         edges, plain = _in_one_unit(self.edges, values, self.by)
+        if self.by in _ROUND and self.by not in stars.columns:
+            plain = _turned_towards(edges, plain)
         place, inside = bin_of(plain, edges)
-        return np.where(inside, place, 0), f"outside the bins of {self.by}", ~inside
+        tests = [(f"no {self.by}", np.isnan(plain)), (f"outside the bins of {self.by}", ~inside)]
+        return np.where(inside, place, 0), tests
 
 
 @dataclass(frozen=True)
@@ -154,7 +174,11 @@ class Labels:
     @property
     def ordered(self) -> tuple[Any, ...]:
         """The labels, sorted."""
-        return tuple(sorted(self.found))
+        try:
+            return tuple(sorted(self.found))
+        except TypeError:
+            kinds = ", ".join(sorted({type(label).__name__ for label in self.found}))
+            raise InputError(f"by: the labels are of several kinds, {kinds}; make them all of one.") from None
 
 
 @dataclass(frozen=True)
@@ -165,16 +189,36 @@ class CollectLabels:
     limit: int = 10_000
 
     def __call__(self, rows: Any) -> Labels:
-        values = np.ma.asarray(_plain(rows[self.by])).compressed()
-        if values.dtype.kind == "f":
-            values = values[~np.isnan(values)]
-        found = np.unique(values)
+        values = values_of(rows, self.by)
+        if self.by not in rows.columns:
+            raise InputError(f"by={self.by!r} needs bins, as it is no column of labels: by=({self.by!r}, edges).")
+        values = as_text(_plain(values))
+        present = np.asarray(np.ma.getdata(values))[~gaps(values)]
+        found = set(present.tolist()) if present.dtype.kind == "O" else np.unique(present).tolist()
         if len(found) > self.limit:
             raise InputError(
                 f"by={self.by!r} has more than {self.limit} different values in one block: to group a continuous "
                 f"column give its bins, by=({self.by!r}, edges)."
             )
-        return Labels(frozenset(found.tolist()))
+        return Labels(frozenset(found))
+
+
+def fields_read(name: str, columns: Iterable[str]) -> frozenset[str] | None:
+    """The fields that the view of this name is made of; None where it is the name of a column, which goes first."""
+    if name in (columns := list(columns)):
+        return None
+    if name not in VIEWS:
+        known = ", ".join(closest_first(name, columns)) or "none"
+        raise MissingColumnError(
+            f"by={name!r}: the stars have no column {name!r}; they have: {known}. "
+            f"Bins can also be of {', '.join(VIEWS)}."
+        )
+    return frozenset(VIEWS[name])
+
+
+def values_of(stars: Stars, name: str) -> Any:
+    """What `by` names: a column, or else a view."""
+    return stars[name] if fields_read(name, stars.columns) is None else getattr(stars, name)
 
 
 def plain_edges(edges: Any) -> NDArray[np.float64]:
@@ -188,7 +232,7 @@ def plain_edges(edges: Any) -> NDArray[np.float64]:
 def _in_one_unit(edges: Any, values: Any, name: str | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     import astropy.units as u
 
-    plain = np.ma.filled(np.ma.asarray(_plain(values)).astype(float), np.nan)
+    plain = _numbers(_plain(values), name)
     if not is_quantity(edges):
         return plain_edges(edges), plain
     if not is_quantity(values):
@@ -199,6 +243,23 @@ def _in_one_unit(edges: Any, values: Any, name: str | None) -> tuple[NDArray[np.
         raise InputError(f"by: the edges are in {edges.unit}, column {name!r} is in {values.unit}.") from None
 
 
+def _numbers(values: Any, name: str | None) -> NDArray[np.float64]:
+    missing = gaps(values)
+    plain = np.asarray(np.ma.getdata(getattr(values, "unmasked", values)))
+    try:
+        if plain.dtype.kind in "biufO":
+            return np.where(missing, np.nan, plain).astype(float)
+    except (TypeError, ValueError):
+        pass
+    raise InputError(f"by: bins need numbers, which column {name!r} does not hold.")
+
+
+def _turned_towards(edges: NDArray[np.float64], angle: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Angles of 0 to 360 deg, by a turn more or less where only so they come to lie in the bins."""
+    turned = np.where(angle < edges[0], angle + 360.0, np.where(angle > edges[-1], angle - 360.0, angle))
+    return np.where((turned >= edges[0]) & (turned <= edges[-1]), turned, angle)
+
+
 def _plain(values: Any) -> Any:
     return getattr(values, "value", values)
 
@@ -206,11 +267,12 @@ def _plain(values: Any) -> Any:
 def _label_places(values: Any, labels: tuple[Any, ...]) -> tuple[NDArray[np.intp], Mask]:
     if not labels:
         return np.zeros(len(values), np.intp), np.zeros(len(values), bool)
-    known = np.asarray(labels)
-    mask = np.ma.getmaskarray(_plain(values))
-    plain = np.asarray(np.ma.getdata(_plain(values)))
+    known, values = np.asarray(labels), as_text(_plain(values))
+    missing = gaps(values)
+    plain = np.asarray(np.ma.getdata(getattr(values, "unmasked", values)))
+    plain = np.where(missing, known[0], plain) if missing.any() else plain
     place = np.minimum(np.searchsorted(known, plain), len(known) - 1)
-    return place, (known[place] == plain) & ~mask
+    return place, (known[place] == plain) & ~missing
 
 
 def _nan(values: NDArray[np.float64]) -> Mask | None:

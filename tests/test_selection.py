@@ -1,6 +1,7 @@
 """Which rows a fit uses: every reason to leave one out, counted once; labels and bins; what cannot be asked."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import astropy.units as u
@@ -67,7 +68,15 @@ def stars(parallax=(1.0, 2.0, 4.0), errors=None, **more):
         (stars([1, 0, -1], errors=1.0), {}, 3, {}),
         (stars([1, 0, -1]), {"needs": frozenset()}, 3, {}),
         (stars(BV=[0.1, 0.5, 9.0]), {"by": ("BV", [0.0, 1.0])}, 2, {"outside the bins of BV": 1}),
-        (stars(BV=[0.1, np.nan, 1.0]), {"by": ("BV", [0.0, 1.0])}, 2, {"outside the bins of BV": 1}),
+        (stars(BV=[0.1, np.nan, 1.0]), {"by": ("BV", [0.0, 1.0])}, 2, {"no BV": 1}),
+        (stars(BV=[0.1, np.nan, 1.1]), {"by": ("BV", [0.0, 1.0])}, 1, {"no BV": 1, "outside the bins of BV": 1}),
+        (stars(BV=np.ma.array([0, 9, 1], mask=[0, 1, 0])), {"by": ("BV", [0.0, 1.0])}, 2, {"no BV": 1}),
+        (
+            stars(BV=np.array([0.5, None, 7], object)),
+            {"by": ("BV", [0.0, 1])},
+            1,
+            {"no BV": 1, "outside the bins of BV": 1},
+        ),
         (stars(BV=np.ma.array([1, 1, 5], mask=[0, 1, 0])), {"by": "BV"}, 2, {"no BV": 1}),
     ],
 )
@@ -161,11 +170,40 @@ def test_missing_labels_are_no_group():
         np.ma.array(["a", "b", "a", "a", "b", "b"], mask=[0, 0, 1, 0, 0, 0]),
         np.ma.array([1, 2, 1, 1, 2, 2], mask=[0, 0, 1, 0, 0, 0]),
         np.array([1, 2, np.nan, 1, 2, 2]),
+        np.array(["a", "b", None, "a", "b", "b"], dtype=object),
+        np.array(["a", "b", np.nan, "a", "b", "b"], dtype=object),
+        np.array(["a", "b", "", "a", "b", "b"]),
+        np.array([True, False, None, True, False, False], dtype=object),
+        np.array([1, 2, None, 1, 2, 2], dtype=object),
     ):
         fit = Rows(by="kind").fit(stars(MANY, kind=labels))
         assert len(fit.groups) == 2
         assert fit.left_out == {"no kind": 1}
-        np.testing.assert_allclose(fit["parallax"].value, [2.5, 13 / 3])
+        expected = [13 / 3, 2.5] if fit.groups == [False, True] else [2.5, 13 / 3]
+        np.testing.assert_allclose(fit["parallax"].value, expected)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "vot", "fits", "ecsv", "pandas", "pandas string", "pyarrow"])
+def test_labels_with_gaps_from_anywhere(kind, tmp_path):
+    pa, pd = pytest.importorskip("pyarrow"), pytest.importorskip("pandas")
+    columns = {"ra": MANY, "dec": MANY, "parallax": MANY, "parallax_error": MANY}
+    texts = ["a", None, "a", "b", None, "b"]
+    if kind == "pyarrow":
+        data = pa.table({**columns, "disc": texts})
+    elif kind.startswith("pandas"):
+        values = (
+            pd.array(texts, dtype="string")
+            if "string" in kind
+            else np.array(["a", None, "a", "b", np.nan, "b"], object)
+        )
+        data = pd.DataFrame({**columns, "disc": values})
+    else:
+        data = tmp_path / f"x.{kind}"
+        ak.Stars.of({**columns, "disc": texts}).write(data)
+    fit = Rows(by="disc").fit(data)
+    assert fit.groups == ["a", "b"]
+    assert fit.left_out == {"no disc": 2}
+    np.testing.assert_allclose(fit["parallax"].value, [2.0, 5.0])
 
 
 def test_bins_take_their_lower_edge_and_the_last_one_both():
@@ -173,6 +211,91 @@ def test_bins_take_their_lower_edge_and_the_last_one_both():
     assert fit.groups == [(0.0, 1.0), (1.0, 2.0)]
     np.testing.assert_allclose(fit["parallax"].value, [1.5, 4.0])
     assert fit.left_out == {"outside the bins of BV": 1}
+
+
+VIEWS = {
+    "parallax": ([0, 3.5, 7] * u.mas, [0, 3500, 7000] * u.uas),
+    "distance": ([0.1, 0.3, 2] * u.kpc, [100, 300, 2000] * u.pc),
+    "ra": ([0, 2.5, 6] * u.deg, ([0, 2.5, 6] * u.deg).to(u.arcmin)),
+    "dec": ([0, 3.5, 7] * u.deg, ([0, 3.5, 7] * u.deg).to(u.arcmin)),
+    "l": ([90, 120, 130] * u.deg, [5400, 7200, 7800] * u.arcmin),
+    "b": ([-70, -60, 0] * u.deg, [-4200, -3600, 0] * u.arcmin),
+    "pmra": ([0, 3.5, 7] * u.mas / u.yr, [0, 3.5e-3, 7e-3] * u.arcsec / u.yr),
+    "pmdec": ([-7, -3.5, 0] * u.mas / u.yr, [-7e-3, -3.5e-3, 0] * u.arcsec / u.yr),
+    "radial_velocity": ([0, 35, 70] * KS, [0, 35e3, 70e3] * u.m / u.s),
+}
+
+
+def six():
+    values = {"pmra": MANY * u.mas / u.yr, "pmdec": -MANY * u.mas / u.yr, "radial_velocity": 10 * MANY * KS}
+    return ak.Stars(ra=np.arange(6) * u.deg, dec=MANY * u.deg, parallax=MANY * u.mas, **values)
+
+
+@dataclass(frozen=True)
+class ReadsLittle(Rows):
+    """As `Rows`, and says what it reads."""
+
+    name = "reads-little"
+    reads = frozenset({"parallax"})
+
+
+@pytest.mark.parametrize("parquet", [False, True])
+@pytest.mark.parametrize("name", VIEWS)
+def test_bins_of_the_stars_own_views(name, parquet, tmp_path):
+    data = six()
+    if parquet:
+        pytest.importorskip("pyarrow")
+        data = tmp_path / "six.parquet"
+        six().write(data)
+    value = getattr(six(), name)
+    for edges in (*VIEWS[name], VIEWS[name][0].value):
+        fit = ReadsLittle(by=(name, edges)).fit(data)
+        plain = u.Quantity(edges, getattr(edges, "unit", value.unit)).to_value(value.unit)
+        inside = [(value.value >= a) & (value.value < b) for a, b in pairwise(plain)]
+        np.testing.assert_array_equal(fit["count"], [np.sum(rows) for rows in inside])
+        assert fit.used == sum(map(np.sum, inside))
+
+
+def test_a_column_goes_before_the_view_of_its_name(tmp_path):
+    pytest.importorskip("pyarrow")
+    sample = six().replace(columns={"distance": MANY, "l": MANY})
+    table = tmp_path / "x.parquet"
+    sample.write(table)
+    for data in (sample, table):
+        for name in ("distance", "l"):
+            np.testing.assert_array_equal(Rows(by=(name, [1.0, 3.0, 6.0])).fit(data)["count"], [2, 4])
+            assert Rows(by=name).fit(data).groups == list(MANY)
+
+
+def test_a_view_lacks_values_or_lies_outside():
+    sample = six().replace(parallax=np.array([1.0, 2, 4, 5, -1, np.nan]), covariance=np.tile(np.eye(6), (6, 1, 1)))
+    fit = Rows(by=("distance", [0.1, 0.5] * u.kpc)).fit(sample)
+    assert (fit.used, fit.left_out) == (3, {"no parallax": 1, "no distance": 1, "outside the bins of distance": 1})
+
+
+def test_bins_of_longitude_may_cross_zero():
+    sample = stars(MANY, ra=[350.0, 355, 0, 5, 10, 180] * u.deg)
+    np.testing.assert_array_equal(Rows(by=("ra", [-10, 0, 10] * u.deg)).fit(sample)["count"], [2, 3])
+    np.testing.assert_array_equal(Rows(by=("ra", [350, 360, 370] * u.deg)).fit(sample)["count"], [2, 3])
+
+
+def test_bins_of_the_parallax_are_of_the_corrected_one():
+    fit = Rows(by=("parallax", [0.5, 1.5, 2.5] * u.mas), parallax_zero_point=1 * u.mas).fit(stars([2.0, 3.0, 3.1]))
+    np.testing.assert_array_equal(fit["count"], [1, 2])
+
+
+@pytest.mark.parametrize("parquet", [False, True])
+def test_an_unknown_name_lists_columns_and_views(parquet, tmp_path):
+    data = six().replace(columns={"zz": MANY, "disk": MANY})
+    if parquet:
+        pytest.importorskip("pyarrow")
+        data.write(tmp_path / "six.parquet")
+        data = tmp_path / "six.parquet"
+    views = "ra, dec, l, b, parallax, distance, pmra, pmdec, radial_velocity"
+    with pytest.raises(MissingColumnError, match=f"no column 'disc'; they have: disk, zz. Bins can also be of {views}"):
+        Rows(by="disc").fit(data)
+    with pytest.raises(InputError, match=r"by='pmra' needs bins.*by=\('pmra', edges\)"):
+        Rows(by="pmra").fit(data)
 
 
 @pytest.mark.parametrize("edges", [[0, 3, 6] * u.Gyr, [0, 3000, 6000] * u.Myr])
@@ -227,6 +350,9 @@ def test_options_out_of_their_domain(options, message):
         ({"by": ("BV", [1.0, 1.0])}, "at least two, strictly increasing"),
         ({"by": ("BV", [0, 1] * u.mag)}, "the edges have the unit mag, but column 'BV' has none"),
         ({"by": ("age", [0, 1] * u.kpc)}, "the edges are in kpc, column 'age' is in Gyr"),
+        ({"by": ("parallax", [0, 1] * u.kpc)}, "the edges are in kpc, column 'parallax' is in mas"),
+        ({"by": ("text", [0, 1])}, "bins need numbers, which column 'text' does not hold"),
+        ({"by": "mixed"}, "the labels are of several kinds, int, str"),
         ({"by": "nothing"}, "holds no value to group by"),
         ({"by": "number"}, "more than 10000 different values.*give its bins"),
         ({"by": "name", "clip": 1.0}, "no column 'name'"),
@@ -235,7 +361,13 @@ def test_options_out_of_their_domain(options, message):
 def test_groups_and_cuts_that_the_data_do_not_allow(options, message):
     n = 10_001
     sample = stars(
-        np.ones(n), BV=np.ones(n), age=np.ones(n) * u.Gyr, nothing=np.full(n, np.nan), number=np.arange(n) / 7
+        np.ones(n),
+        BV=np.ones(n),
+        age=np.ones(n) * u.Gyr,
+        nothing=np.full(n, np.nan),
+        number=np.arange(n) / 7,
+        text=np.full(n, "7"),
+        mixed=np.array([1, "a"] * (n // 2) + [None], dtype=object),
     )
     error = MissingColumnError if "no column" in message else InputError
     with pytest.raises(error, match=message):

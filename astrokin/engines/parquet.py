@@ -77,8 +77,9 @@ class ParquetSource:
     rows: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        schema = schema_of(self.path, self.names)
         with opened(self.path) as file:
-            schema, rows = resolve(arrow_units(file.schema_arrow), self.names), file.metadata.num_rows
+            rows = file.metadata.num_rows
         needs = None if self.needs is None else frozenset(self.needs)
         wanted = schema.wanted(needs, self.columns)  # says at once which column is missing
         assert wanted
@@ -92,6 +93,12 @@ class ParquetSource:
         """The stars in blocks of at most `size` rows; one empty block where there are no rows."""
         for batch in batches(self.path, size, self.schema.wanted(self.needs, self.columns)):  # type: ignore[arg-type]
             yield stars_from(_KIND, batch, self.schema, self.needs, self.columns)  # type: ignore[arg-type]
+
+
+def schema_of(path: Any, names: Any = None) -> Schema:
+    """What the columns of a Parquet file mean."""
+    with opened(path) as file:
+        return resolve(arrow_units(file.schema_arrow), names)
 
 
 def opened(path: Any) -> Any:
