@@ -15,8 +15,8 @@ import astropy.units as u
 import numpy as np
 
 from astrokin.errors import InputError, closest_first
-from astrokin.times import time_from_text
-from astrokin.units import is_quantity, raw_values
+from astrokin.times import julian_years, time_from_text
+from astrokin.units import is_quantity, plain_values, raw_values
 
 _KEY = "astrokin"
 
@@ -86,13 +86,16 @@ class Spec:
 
     def bound(self, value: Any, name: str) -> Any:
         """The per-row values of a column, rows last, in the parameter's unit; NaN outside its domain."""
+        if self.kind == "epoch":
+            return _epochs_by_row(value, name)
         if self.kind != "quantity":
             return value
         plain = self._by_row(value, name)
         return np.where(self._fits(plain), plain, np.nan) << self.unit
 
     def _by_row(self, value: Any, name: str) -> Any:
-        plain = raw_values(value if is_quantity(value) else value * self.unit, self.unit, f"column {name!r}")
+        what = f"column {name!r}"
+        plain = raw_values(value if is_quantity(value) else plain_values(value, what) << self.unit, self.unit, what)
         if plain.shape[1:] != self.shape:
             raise InputError(f"column {name!r} holds {plain.shape[1:]} per row; {self.shape or 'a scalar'} is needed.")
         return np.moveaxis(plain, 0, -1)
@@ -104,7 +107,7 @@ class Spec:
     def unfit(self, value: Any, name: str) -> dict[str, Any]:
         """Rows of a column, as masks (n,) by reason, in which there is no value or one outside the domain."""
         if self.kind == "epoch":
-            return {f"no value in column {name!r}": _missing_times(value)}
+            return {f"no value in column {name!r}": _missing_times(_epochs_by_row(value, name))}
         plain = self._by_row(value, name)
         rows = (-1, plain.shape[-1])
         return {
@@ -167,12 +170,14 @@ def _stacked(values: Any, where: str) -> Any:
 def _check_epoch(spec: Spec, value: Any, where: str) -> Any:
     if isinstance(value, str):
         return _epoch_from_text(value, where, f"; for a column write ak.column({value!r})")
-    if hasattr(value, "jd1") or (isinstance(value, int | float) and np.isfinite(value)):
-        if np.shape(getattr(value, "jd1", value)) != ():
-            raise InputError(
-                f"{where} holds {np.shape(value.jd1)} times; one per row goes into a column: ak.column(…)."
-            )
-        return value
+    if is_quantity(value):
+        value = julian_years(value, where)
+    number = isinstance(value, int | float | np.number | np.ndarray) and not isinstance(value, bool | np.timedelta64)
+    if hasattr(value, "jd1") or (number and np.isfinite(value).all()):
+        shape = np.shape(getattr(value, "jd1", value))
+        if shape != ():
+            raise InputError(f"{where} holds {shape} times; one per row goes into a column: ak.column(…).")
+        return value if hasattr(value, "jd1") else float(julian_years(value, where))
     texts = "a text such as 'J2050.0' or '2026-03-21'"
     raise InputError(f"{where} is {value!r}: give an astropy Time, {texts}, or a Julian year TCB as a plain number.")
 
@@ -193,6 +198,16 @@ def _check_part(spec: Spec, value: Any, where: str) -> Any:
 
 
 _CHECKS = {"quantity": _check_quantity, "epoch": _check_epoch, "option": _check_option, "part": _check_part}
+
+
+def _epochs_by_row(value: Any, name: str) -> Any:
+    """A column of times as it is, or as Julian years TCB: (n,), or (n, 2) in two doubles."""
+    years = value if hasattr(value, "jd1") else julian_years(value, f"column {name!r}")
+    if len(years.shape) != 1 and (hasattr(value, "jd1") or years.shape[1:] != (2,)):
+        raise InputError(
+            f"column {name!r} holds {years.shape[1:]} per row; one time is needed, or a Julian year in two doubles."
+        )
+    return years
 
 
 def _missing_times(value: Any) -> Any:

@@ -62,7 +62,10 @@ def check_latitude(dec: Array) -> None:
 
 def checked_field(name: str, value: Any, n: int) -> NDArray:
     """One of the stored fields as a float64 (or complex128) array of the right shape, in its unit."""
-    array = raw_values(value, FIELDS[name], name) if is_quantity(value) else np.asarray(value)
+    if is_quantity(value):
+        array = raw_values(value, FIELDS[name], name, complex_too=True)
+    else:
+        array = plain_values(value, name, complex_too=True)
     if array.dtype.kind not in "fc" or array.dtype.itemsize < 8:
         array = array.astype(np.float64)
     shape = (3, n) if name in VECTORS else (n,)
@@ -75,8 +78,7 @@ def julian_year(epoch: Any, n: int) -> float | Array | None:
     """Epoch as Julian year(s) TCB from a `~astropy.time.Time` or plain numbers; scalar where all are equal."""
     if epoch is None:
         return None
-    value = julian_years(epoch) if hasattr(epoch, "tcb") else getattr(epoch, "value", epoch)
-    array = plain_values(value, "epoch")
+    array = plain_values(julian_years(epoch, "epoch"), "epoch")
     if array.ndim == 0:
         return float(array)
     if array.shape != (n,):

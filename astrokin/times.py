@@ -7,11 +7,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
+import astropy.units as u
 import numpy as np
 
+from astrokin.errors import InputError
+from astrokin.units import plain_values
 
-def julian_years(time: Any) -> Any:
-    """Julian year(s) TCB of a `~astropy.time.Time`.
+
+def julian_years(time: Any, name: str = "the epoch") -> Any:
+    """Julian year(s) TCB of a `~astropy.time.Time`, or of plain numbers or a Quantity in years, which are these.
+
+    Parameters
+    ----------
+    time : `~astropy.time.Time`, float, ndarray or `~astropy.units.Quantity` in yr
+        Scalar or not.
+    name : str
+        What it is called, for the error message.
+
+    Raises
+    ------
+    InputError
+        Any other unit, or what is no number.
 
     Examples
     --------
@@ -20,8 +36,15 @@ def julian_years(time: Any) -> Any:
     >>> julian_years(Time("J2050", scale="tcb"))
     np.float64(2050.0)
     """
-    with without_note_on_future():
-        return time.tcb.jyear
+    if hasattr(time, "jd1"):
+        with without_note_on_future():
+            return time.tcb.jyear
+    unit = getattr(time, "unit", None)
+    plain = getattr(time, "value", time) if unit is None or unit == u.yr else None
+    if plain is None or np.asarray(plain).dtype.kind in "bmM":
+        what = f"in {unit}" if unit is not None else f"{np.asarray(plain).dtype}"
+        raise InputError(f"{name} is {what}: give an astropy Time, or Julian years TCB (plain numbers or in yr).")
+    return plain_values(plain, name)
 
 
 def time_of(years: Any, like: Any = None) -> Any:

@@ -30,7 +30,7 @@ A = float((_au / u.yr).to_value(KM_S))
 MAS_IN_RAD = float(MAS.to(u.rad))
 
 
-def raw_values(value: Any, unit: u.UnitBase, name: str) -> NDArray[Any]:
+def raw_values(value: Any, unit: u.UnitBase, name: str, complex_too: bool = False) -> NDArray[Any]:
     """Turn a Quantity into a plain array in `unit`; masked values become NaN.
 
     Parameters
@@ -41,17 +41,18 @@ def raw_values(value: Any, unit: u.UnitBase, name: str) -> NDArray[Any]:
         The fixed unit.
     name : str
         What the value is called, for the error message.
+    complex_too : bool
+        Whether complex numbers are taken: the Jacobian by complex step needs them.
 
     Returns
     -------
     ndarray
-        float64 (or complex128, which the Jacobian by complex step needs), not copied where that
-        can be helped.
+        float64 (or complex128), not copied where that can be helped.
 
     Raises
     ------
     InputError
-        No unit, a unit of another kind, or an infinite value.
+        No unit, a unit of another kind, an infinite value, or what are no numbers.
 
     Examples
     --------
@@ -67,23 +68,38 @@ def raw_values(value: Any, unit: u.UnitBase, name: str) -> NDArray[Any]:
         factor = given.to(unit)
     except u.UnitConversionError:
         raise InputError(f"{name} is in {given}, which is no unit of the kind of {unit}.") from None
-    plain = plain_values(getattr(value, "value", value), name)
+    plain = plain_values(getattr(value, "value", value), name, complex_too)
     return plain if factor == 1.0 else plain * factor
 
 
-def plain_values(value: Any, name: str) -> NDArray[Any]:
+def plain_values(value: Any, name: str, complex_too: bool = False) -> NDArray[Any]:
     """Turn an array without unit into float64 (or complex128), masked values into NaN; infinities are errors."""
-    if hasattr(value, "filled") or isinstance(value, np.ma.MaskedArray):
-        value = np.ma.filled(np.ma.asarray(value).astype(float), np.nan)
+    _refuse_kind(getattr(value, "dtype", None), name, complex_too)
     try:
+        if hasattr(value, "filled") or isinstance(value, np.ma.MaskedArray):
+            value = np.ma.filled(np.ma.asarray(value).astype(float), np.nan)
         plain = np.asarray(value)
-        plain = plain if plain.dtype.kind == "c" else np.asarray(plain, dtype=np.float64)
+        known = plain.dtype.kind in _NO_NUMBERS
+        plain = plain if known else np.asarray(plain, dtype=np.float64)
     except (TypeError, ValueError):
         raise InputError(f"{name} holds {type(value).__name__} that are no numbers.") from None
+    if known:
+        _refuse_kind(plain.dtype, name, complex_too)
+        plain = np.asarray(plain, dtype=np.complex128)
     if not _surely_finite(plain) and np.isinf(plain).any():
         rows = some_rows(np.flatnonzero(np.isinf(np.atleast_1d(plain).reshape(-1))))
         raise InputError(f"{name} is infinite in {rows}: mark missing values as NaN.")
     return plain
+
+
+#: What numpy would turn into numbers, though it is none.
+_NO_NUMBERS = {"m": "time spans", "M": "dates", "c": "complex numbers", "U": "text", "S": "text", "V": "records"}
+
+
+def _refuse_kind(dtype: Any, name: str, complex_too: bool) -> None:
+    word = _NO_NUMBERS.get(getattr(dtype, "kind", ""))
+    if word is not None and not (complex_too and dtype.kind == "c"):
+        raise InputError(f"{name} holds {word} ({dtype}); real numbers are needed.")
 
 
 def _surely_finite(array: NDArray[Any]) -> bool:

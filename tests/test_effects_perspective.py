@@ -263,10 +263,10 @@ def test_stars_of_different_epochs_come_to_one():
         Perspective(epoch=2050.0, reference_epoch=1991.25).apply(stars)
 
 
-@pytest.mark.parametrize("epoch", [None, float("nan"), 2050 * u.yr])
+@pytest.mark.parametrize("epoch", [None, float("nan"), 2050 * u.day])
 def test_an_epoch_that_is_none(epoch):
     with pytest.raises(
-        InputError, match=r"PerspectiveAcceleration\.epoch is .*give an astropy Time, .* or a Julian year"
+        InputError, match=r"PerspectiveAcceleration\.epoch is .*give an astropy Time, .*Julian year"
     ):
         Perspective(epoch=epoch)
 

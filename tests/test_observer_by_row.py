@@ -98,7 +98,7 @@ def test_times_may_be_a_time_column_or_years_in_one_or_two_doubles():
     for other in found[1:]:
         assert np.abs(other.position - found[0].position).max() < 1e-11
         assert np.abs(other.velocity - found[0].velocity).max() < 1e-14  # another scale is interpolated anew
-    with pytest.raises(InputError, match="one Julian year TCB, or two doubles"):
+    with pytest.raises(InputError, match="one time is needed, or a Julian year in two doubles"):
         seen(np.zeros((4, 3)))
 
 

@@ -224,3 +224,57 @@ def test_from_text_that_is_none(field, text, words):
 def test_a_parameter_needs_a_unit_from_somewhere():
     with pytest.raises(InputError, match=r"parameter\(\) needs a default with a unit, or unit="):
         ak.parameter(1.0)
+
+
+# ---- what is no epoch and no number ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (57388 * u.day, "in d: give an astropy Time, or Julian years TCB"),
+        (3 * u.km, "in km: give"),
+        (True, "True: give"),
+        (np.timedelta64(3, "D"), "give an astropy Time"),
+        ([2016.0, 2017.0] * u.yr, r"holds \(2,\) times"),
+    ],
+)
+def test_what_is_no_epoch_is_refused(value, words):
+    with pytest.raises(InputError, match=f"Orbit.epoch .*{words}"):
+        Orbit(epoch=value)
+
+
+def test_years_are_epochs():
+    assert Orbit(epoch=2016.0 * u.yr).epoch == 2016.0
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([57000.0] * 3 * u.day, "in d: give an astropy Time"),
+        ([1.0] * 3 * u.km, "in km: give"),
+        (np.array([True] * 3), "bool: give"),
+        (np.array(["2016-01-01"] * 3, "M8[D]"), r"datetime64\[D\]: give"),
+        (np.array(["soon"] * 3), "holds text"),
+        (np.full((3, 3), 2016.0), r"holds \(3,\) per row"),
+    ],
+)
+def test_a_column_that_holds_no_epochs_is_named(values, words):
+    rows = STARS.replace(columns={"e": values}, epoch=2016.0)
+    with pytest.raises(InputError, match=f"column 'e'.* {words}"):
+        ak.effects.PerspectiveAcceleration(epoch=ak.column("e"), reference_epoch=2016.0).apply(rows)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (np.array(["a", "b", "c"]), "holds text"),
+        (np.array(["2016-01-01"] * 3, "M8[D]"), "holds dates"),
+        (np.array([1, 2, 3], "m8[D]"), "holds time spans"),
+        (np.array([1, 2, 3j]), "holds complex numbers"),
+        (np.array([None, "x", 1], object), "no numbers"),
+    ],
+)
+def test_a_column_that_holds_no_numbers_is_named(values, words):
+    with pytest.raises(InputError, match=f"column 'x'.*{words}"):
+        Orbit(period=ak.column("x")).bound(STARS.replace(columns={"x": values}))

@@ -267,6 +267,13 @@ def test_epochs():
         julian_year([1.0, 2.0], 3)
 
 
+def test_the_unit_of_an_epoch_counts():
+    assert julian_year([2015.5, 2016.0] * u.yr, 2).tolist() == [2015.5, 2016.0]
+    for value, words in [(57388 * u.day, "epoch is in d: give"), (3 * u.km, "epoch is in km"), (True, "epoch is bool")]:
+        with pytest.raises(InputError, match=words):
+            sample(1, epoch=value)
+
+
 # ---- errors ----------------------------------------------------------------------------------------------
 
 
@@ -280,6 +287,8 @@ def test_epochs():
         (dict(pmra=[np.inf] * MY), "pmra is infinite in row 0: mark missing values as NaN"),
         (dict(columns={"age": [1, 2]}), r"column 'age' has shape \(2,\); 1 rows are needed"),
         (dict(covariance=np.eye(6)), "covariance has shape"),
+        (dict(ra=u.Quantity([1 + 2j], u.deg)), "ra holds complex numbers"),
+        (dict(epoch=np.array(["2016-01-01"], "M8[D]")), r"epoch is datetime64\[D\]: give an astropy Time"),
     ],
 )
 def test_bad_values_are_named(values, message):

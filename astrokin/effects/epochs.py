@@ -23,5 +23,5 @@ def elapsed(stars: Any, since: Any, name: str) -> Any:
             f"{name}: reference_epoch is given, but the epoch of the stars is not known: give Stars(…, epoch=…) or a "
             "table with a ref_epoch column."
         )
-    start = julian_years(since) if hasattr(since, "tcb") else np.asarray(getattr(since, "value", since), dtype=float)
-    return stars.epoch - start
+    start = np.asarray(julian_years(since))
+    return stars.epoch - (start.sum(axis=1) if start.ndim == 2 else start)  # in two doubles

@@ -159,8 +159,8 @@ class PerspectiveAcceleration(ak.Effect):
 
 
 def _years(epoch: Any) -> Any:
-    value = julian_years(epoch) if hasattr(epoch, "jd1") else getattr(epoch, "value", epoch)
-    return float(value) if np.ndim(value) == 0 else np.asarray(value, dtype=float)
+    years = np.asarray(julian_years(epoch), dtype=float)
+    return float(years) if years.ndim == 0 else years.sum(axis=1) if years.ndim == 2 else years  # in two doubles
 
 
 def _start(stars: Any, supposed: Any) -> Any:
