@@ -86,8 +86,8 @@ class DroppedWarning(AstrokinWarning):
 
 
 def closest_first(name: str, known: Iterable[str]) -> list[str]:
-    """Sort `known` so that the names most like `name` come first."""
-    return sorted(known, key=lambda k: (-difflib.SequenceMatcher(None, name, k).ratio(), k))
+    """Sort `known` so that the names most like `name` come first; names as like as each other keep their order."""
+    return sorted(known, key=lambda k: -difflib.SequenceMatcher(None, name, k).ratio())
 
 
 def some_rows(rows: Iterable[int], limit: int = 5) -> str:

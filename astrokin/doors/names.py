@@ -6,7 +6,7 @@ every block of that table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,7 @@ class Schema:
         """The table's columns that the needed parameters and extra columns take, each once."""
         used = [self.places[m].column for m in self.meanings(needs)]
         names = self.extras if columns is None else columns
+        self._check_extras(names)
         return list(dict.fromkeys([*used, *(self.extra(name) for name in names)]))
 
     def meanings(self, needs: frozenset[str] | None) -> list[str]:
@@ -61,10 +62,14 @@ class Schema:
 
     def extra(self, name: str) -> str:
         """The table's name of an extra column."""
-        if name in self.extras:
-            return self.extras[name]
-        known = _listed(name, self.extras)
-        raise MissingColumnError(f"The table has no extra column {name!r}; it has: {known}.")
+        self._check_extras([name])
+        return self.extras[name]
+
+    def _check_extras(self, names: Iterable[str]) -> None:
+        missing = [name for name in names if name not in self.extras]
+        if missing:
+            what = f"column{'s' if len(missing) > 1 else ''} {_quoted(missing)}"
+            raise MissingColumnError(f"The table has no extra {what}; it has: {_listed(missing, self.extras)}.")
 
 
 _NEEDED = {
@@ -136,14 +141,16 @@ def _checked_names(names: Mapping[str, str], units: Mapping[str, Any]) -> dict[s
         if mine is None:
             raise UnknownNameError(
                 f"names= maps astrokin's names to the table's own; {name!r} is none of astrokin's. "
-                f"Known, closest first: {_listed(name, OWN_NAMES)}."
-            )
-        if column not in units:
-            raise MissingColumnError(
-                f"names= asks for the column {column!r} as {name!r}, which the table does not have. "
-                f"It has, closest first: {_listed(column, units)}."
+                f"Known, closest first: {_listed([name], OWN_NAMES)}."
             )
         out[mine] = column
+    missing = {name: column for name, column in names.items() if column not in units}
+    if missing:
+        asked = ", ".join(f"{column!r} as {name!r}" for name, column in missing.items())
+        raise MissingColumnError(
+            f"names= asks for the column{'s' if len(missing) > 1 else ''} {asked}, which the table does not have. "
+            f"It has, closest first: {_listed(list(missing.values()), units)}."
+        )
     return out
 
 
@@ -190,11 +197,14 @@ def _look_up(
 def _need_position(found: Mapping[str, Any], units: Mapping[str, Any]) -> None:
     if {"ra", "dec"} <= found.keys() or {"l", "b"} <= found.keys():
         return
-    missing = next((b for a, b in _OTHER.items() if _spelled(a) & units.keys() or a in found), "ra")
-    tried = sorted(_spelled(missing), key=lambda name: name != missing)
+    there = [a for a in _OTHER if a in found or not units.keys().isdisjoint(_spelled(a))]
+    missing = [_OTHER[there[0]]] if there else ["ra", "dec"]
+    tried = " and ".join(f"{m!r} (looked for {', '.join(_spelled(m))})" for m in missing)
+    wanted = ", ".join(f"{m!r}: '…'" for m in missing)
+    several = len(missing) > 1
     raise MissingColumnError(
-        f"The table has no column for {missing!r} (looked for {', '.join(tried)}). It has, closest first: "
-        f"{_listed(missing, units)}. Say which one it is with names={{{missing!r}: '…'}}."
+        f"The table has no column{'s' if several else ''} for {tried}. It has, closest first: "
+        f"{_listed(missing, units)}. Say which {'they are' if several else 'one it is'} with names={{{wanted}}}."
     )
 
 
@@ -202,8 +212,8 @@ def _need_position(found: Mapping[str, Any], units: Mapping[str, Any]) -> None:
 _OTHER = {"ra": "dec", "dec": "ra", "l": "b", "b": "l"}
 
 
-def _spelled(meaning: str) -> set[str]:
-    return {d.columns[meaning] for d in DIALECTS if meaning in d.columns}
+def _spelled(meaning: str) -> list[str]:
+    return list(dict.fromkeys(d.columns[meaning] for d in DIALECTS if meaning in d.columns))
 
 
 def _errors(found: dict[str, tuple[str, Dialect | None]], units: Mapping[str, Any]) -> None:
@@ -267,6 +277,12 @@ def _extras(places: Mapping[str, Place], own: Mapping[str, str], units: Mapping[
     return extras if identifier is None else {**extras, "source_id": identifier}
 
 
-def _listed(name: str, known: Any, limit: int = 12) -> str:
-    names = closest_first(name, map(str, known))
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names))
+
+
+def _listed(missing: Sequence[str], known: Any, limit: int = 12) -> str:
+    """The known names, those closest to any of the missing ones first."""
+    nearest = [closest_first(name, map(str, known)) for name in missing]
+    names = list(dict.fromkeys(name for level in zip(*nearest, strict=True) for name in level))
     return (", ".join(names[:limit]) or "nothing") + (f" and {len(names) - limit} more" if len(names) > limit else "")

@@ -242,6 +242,27 @@ def test_errors_name_what_there_is_and_what_to_do(columns, names, error, message
         resolve(dict.fromkeys(columns), names)
 
 
+def test_all_that_is_missing_is_said_at_once():
+    columns = dict.fromkeys(["alpha", "delta", "decl", "raj"])
+    with pytest.raises(MissingColumnError) as error:
+        resolve(columns)
+    assert str(error.value) == (
+        "The table has no columns for 'ra' (looked for ra, RA_ICRS, RAICRS, RAdeg, RArad, RA) and 'dec' (looked for "
+        "dec, DE_ICRS, DEICRS, DEdeg, DErad, DEC). It has, closest first: raj, decl, alpha, delta. Say which they are "
+        "with names={'ra': '…', 'dec': '…'}."
+    )
+    with pytest.raises(MissingColumnError, match="the columns 'a' as 'ra', 'd' as 'dec', which the table does not"):
+        resolve(columns, {"ra": "a", "parallax": "delta", "dec": "d"})
+    schema = resolve(dict.fromkeys(["ra", "dec", "ruwe", "age"]))
+    with pytest.raises(MissingColumnError, match="no extra columns 'aeg', 'ruw'; it has: age, ruwe"):
+        schema.wanted(None, ("aeg", "ruwe", "ruw"))
+
+
+def test_names_that_are_equally_close_keep_the_order_of_the_table():
+    with pytest.raises(MissingColumnError, match="closest first: x2, x1, x3"):
+        resolve(dict.fromkeys(["x2", "x1", "x3"]))
+
+
 @pytest.mark.parametrize(
     ("units", "message"),
     [
