@@ -10,7 +10,7 @@ import astropy.units as u
 import numpy as np
 from numpy.typing import NDArray
 
-from astrokin.errors import MissingColumnError, closest_first
+from astrokin.errors import InputError, MissingColumnError, closest_first
 
 Array = NDArray[np.float64]
 Derive = Callable[[Mapping[str, Any]], Mapping[str, Any]]
@@ -57,7 +57,7 @@ class Fit(Mapping[str, u.Quantity]):
     Parameters
     ----------
     results : mapping of str to `~astropy.units.Quantity`
-        The results by name: scalars, or arrays over `groups` (or `grid`).
+        The results by name: scalars, or arrays over `groups` (or `grid`). Pure numbers are in ``u.one``.
     covariance : ndarray, shape (p, p) or (G, p, p), optional
         Covariance of the values, in their order and units.
     state : object, optional
@@ -117,6 +117,11 @@ class Fit(Mapping[str, u.Quantity]):
     plotter: Callable[..., Any] | None = None
 
     def __post_init__(self) -> None:
+        for name, value in self.results.items():
+            if not hasattr(value, "unit"):
+                raise InputError(
+                    f"The result {name!r} of a Fit is {value!r}, which has no unit: pure numbers get u.one."
+                )
         results = {k: f"It is a result: fit[{k!r}]." for k in self.results}
         errors = {k: f"It is a result: fit.error[{k!r}]." for k in self.results}
         object.__setattr__(self, "derived", Named(self.derived, "derived quantity", results))

@@ -26,6 +26,22 @@ def demand(kept: Any, text: str) -> None:
         broken(text)
 
 
+@contextmanager
+def having_run() -> Iterator[None]:
+    """What goes wrong before a promise can be tried is the fault of another one: ``runs``."""
+    try:
+        yield
+    except Broken:
+        raise
+    except Exception as error:
+        raise Broken(f"it cannot be tried, as nothing runs (see the check runs): {said(error)}") from error
+
+
+def said(error: BaseException) -> str:
+    """The kind of an error and its text."""
+    return f"{type(error).__name__}: {error}"
+
+
 @dataclass(frozen=True)
 class Check:
     """One promise of the contract, to be tried on an example: ``check(example)``.
@@ -61,9 +77,9 @@ class Check:
             with only_expected_warnings():
                 self.function(self.case(example, **options))
         except Broken as fault:
-            raise ConformanceError(self._told(example, str(fault))) from None
+            raise ConformanceError(self._told(example, str(fault))) from fault.__cause__
         except Exception as error:
-            raise ConformanceError(self._told(example, f"{type(error).__name__}: {error}")) from error
+            raise ConformanceError(self._told(example, said(error))) from error
 
     def _told(self, example: Any, fault: str) -> str:
         kind = type(example)

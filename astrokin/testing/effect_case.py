@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from astrokin.effect_base import Effect
 from astrokin.stars import Stars
 from astrokin.testing import samples
-from astrokin.testing.checks import broken, demand
+from astrokin.testing.checks import broken, demand, having_run
 from astrokin.units import MAS_YR
 
 
@@ -30,13 +30,18 @@ class EffectCase:
         self._given = stars
 
     @cached_property
-    def stars(self) -> Stars:
-        """Stars with everything known, without covariance; at least some of them in the effect's domain."""
+    def untried(self) -> Stars:
+        """Stars with everything known, without covariance, as yet untried."""
         stars = samples.field_stars(epoch=self._epoch) if self._given is None else self._given.replace(covariance=None)
-        stars = stars.replace(columns={**self._columns(len(stars)), **stars.columns})
-        demand(
-            self.usable(self.apply(stars)).any(), "every star is refused or flagged: give stars= in the effect's domain"
-        )
+        return stars.replace(columns={**self._columns(len(stars)), **stars.columns})
+
+    @cached_property
+    def stars(self) -> Stars:
+        """The same stars; at least some of them are in the effect's domain."""
+        stars = self.untried
+        with having_run():
+            usable = self.usable(self.apply(stars))
+        demand(usable.any(), "every star is refused or flagged: give stars= in the effect's domain")
         return stars
 
     @property

@@ -40,6 +40,16 @@ def declarations(case: EffectCase) -> None:
 
 
 @promise
+def runs(case: EffectCase) -> None:
+    """It runs on plain stars: `forward` returns as many `Stars`, and so does `apply`."""
+    stars = case.untried
+    for verb, act in (("forward", case.effect.bound(stars).forward), ("apply", case.effect.apply)):
+        after = act(stars)
+        demand(isinstance(after, Stars), f"{verb} returns {type(after).__name__}, not Stars")
+        demand(len(after) == len(stars), f"{verb} returns {len(after)} stars for {len(stars)}")
+
+
+@promise
 def frozen(case: EffectCase) -> None:
     """An effect cannot be changed once it is made."""
     contract.check_frozen(case.effect)

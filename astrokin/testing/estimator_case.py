@@ -13,7 +13,7 @@ import numpy as np
 from astrokin.errors import InputError
 from astrokin.estimator_base import Estimator
 from astrokin.fit import Fit
-from astrokin.testing.checks import demand
+from astrokin.testing.checks import demand, having_run
 
 
 class EstimatorCase:
@@ -29,12 +29,14 @@ class EstimatorCase:
     @cached_property
     def rows(self) -> Any:
         """A few hundred rows: enough for a fit, few enough for many fits."""
-        return self.simulated(300, 11)[0]
+        with having_run():
+            return self.simulated(300, 11)[0]
 
     @cached_property
     def fit(self) -> Fit:
         """The fit of these rows."""
-        return self.estimator.fit(self.rows)
+        with having_run():
+            return self.estimator.fit(self.rows)
 
     def fit_blocks(self, parts: Sequence[Any], merge: Callable[[list[Any]], Any] | None = None) -> Fit:
         """The fit of a sample that comes in the given blocks, their summaries merged in a given way."""

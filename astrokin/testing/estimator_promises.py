@@ -46,6 +46,31 @@ def declarations(case: EstimatorCase) -> None:
 
 
 @promise
+def runs(case: EstimatorCase) -> None:
+    """It simulates plain rows and fits them: results are Quantities of the right shape, with a covariance to match."""
+    rows, _ = case.simulated(300, 11)
+    fit = case.estimator.fit(rows)
+    demand(isinstance(fit, Fit), f"fit returns {type(fit).__name__}, not a Fit")
+    _demand_shapes(fit, ())
+
+
+def _demand_shapes(fit: Fit, lead: tuple[int, ...]) -> None:
+    """Results over groups, or over groups and the grid; a covariance matrix for each; and they can be shown."""
+    shapes = {lead} if fit.grid is None else {lead, (*lead, *np.shape(fit.grid))}
+    allowed = " or ".join(map(str, sorted(shapes)))
+    after = "without by=" if not lead else f"by {lead[0]} groups"
+    for name, value in {**fit.results, **fit.derived}.items():
+        demand(value.shape in shapes, f"{after}, {name} has the shape {value.shape}, not {allowed}")
+    if fit.covariance is not None:
+        wanted = {(*shape, len(fit), len(fit)) for shape in shapes}
+        told = " or ".join(map(str, sorted(wanted)))
+        shape = np.shape(fit.covariance)
+        demand(shape in wanted, f"{after}, the covariance has the shape {shape}, not {told}")
+    demand(all(name in str(fit) for name in fit), f"{after}, the text of the fit does not tell every result")
+    demand(len(fit.table()), f"{after}, the table of the fit has no rows")
+
+
+@promise
 def frozen(case: EstimatorCase) -> None:
     """An estimator cannot be changed once it is made."""
     contract.check_frozen(case.estimator)
@@ -60,8 +85,8 @@ def value(case: EstimatorCase) -> None:
 @promise
 def pickling(case: EstimatorCase) -> None:
     """An estimator and its fit survive pickling, which clusters and process pools need."""
-    twin = contract.check_pickled(case.estimator)
-    demand_same_fit(twin.fit(case.rows), case.fit, "after pickling", _SAME)
+    before, twin = case.fit, contract.check_pickled(case.estimator)
+    demand_same_fit(twin.fit(case.rows), before, "after pickling", _SAME)
     demand(pickle.loads(pickle.dumps(case.fit)) == case.fit, "a fit that comes back from pickling is not ==")
 
 
@@ -144,7 +169,7 @@ def weights(case: EstimatorCase) -> None:
 
 @promise
 def groups(case: EstimatorCase) -> None:
-    """Fitted by groups, each group gives what its rows alone give."""
+    """Fitted by groups, each group gives what its rows alone give; results and covariance have the group axis first."""
     rows, n = case.rows, len(case.rows)
     place = np.arange(n) % 2
     labelled = rows.replace(columns={**rows.columns, "kit_label": np.array(["one", "two"])[place]})
@@ -152,6 +177,8 @@ def groups(case: EstimatorCase) -> None:
     demand(fit.groups == ["one", "two"], f"the groups are {fit.groups}")
     binned = rows.replace(columns={**rows.columns, "kit_number": place + 0.5})
     bins = dataclasses.replace(case.estimator, by=("kit_number", [0.0, 1.0, 2.0])).fit(binned)
+    for by_groups in (fit, bins):
+        _demand_shapes(by_groups, (2,))
     for g in (0, 1):
         alone = case.estimator.fit(rows[place == g])
         for kind, whole in (("labels", fit), ("bins", bins)):

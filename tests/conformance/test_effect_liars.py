@@ -350,6 +350,37 @@ class Thawed(Honest):
 Thawed.__setattr__ = object.__setattr__
 
 
+@dataclass(frozen=True)
+class Raises(Honest):
+    """Raise an error of its own."""
+
+    def forward(self, stars):
+        raise ValueError("no stars on Tuesdays")
+
+
+@dataclass(frozen=True)
+class ReturnsNothing(Honest):
+    """Forget to return the stars."""
+
+    def forward(self, stars):
+        stars.replace(radial_velocity=stars.radial_velocity + self.shift)
+
+
+@dataclass(frozen=True)
+class ReturnsOneStar(Honest):
+    """Lose all stars but one."""
+
+    def forward(self, stars):
+        return super().forward(stars)[:1]
+
+
+IDLE = [
+    (Raises, "ValueError: no stars on Tuesdays"),
+    (ReturnsNothing, "forward returns NoneType, not Stars"),
+    (ReturnsOneStar, "forward returns 1 stars for"),
+]
+
+
 def failures(example, checks):
     failed = {}
     for check in checks:
@@ -374,6 +405,14 @@ def test_the_lie_is_caught_by_its_name(name):
         assert "promise: " in text
 
 
+@pytest.mark.parametrize(("idle", "fault"), IDLE)
+def test_what_does_not_run_is_told_so_first(idle, fault):
+    with pytest.raises(ConformanceError, match=f"breaks runs: {fault}"):
+        ak.testing.check_effect(idle)
+    told = failures(idle(), ak.testing.effect_checks())
+    assert idle is ReturnsOneStar or "see the check runs" in told["pickling"]
+
+
 def test_every_promise_has_a_liar():
-    caught = set().union(*(lies for _, lies in LIARS.values()))
+    caught = {"runs"}.union(*(lies for _, lies in LIARS.values()))
     assert {check.name for check in ak.testing.effect_checks()} == caught

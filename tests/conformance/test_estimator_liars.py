@@ -326,6 +326,65 @@ class Fleeting(ak.Fit):
         replace(ak.Fit(dict(self.results), self.covariance), used=self.used + 1).write(path, overwrite)
 
 
+@lies_about("runs", "groups")
+class ColumnOfMeans(Honest):
+    """Give results of one column too many."""
+
+    def solve(self, summary, params):
+        return ak.Fit({"mean": summary.mean * KM_S}, summary.mean_covariance)
+
+    def derive(self, values):
+        return {}
+
+
+@lies_about("groups")
+class ColumnOfGroups(Honest):
+    """Give results of one column too many where there are groups."""
+
+    def solve(self, summary, params):
+        fit = super().solve(summary, params)
+        return fit if self.by is None else replace(fit, results={"mean": fit["mean"][:, None]})
+
+
+@lies_about("groups")
+class OneCovarianceForAll(Honest):
+    """Give all groups one matrix."""
+
+    def fit(self, data, **options):
+        fit = super().fit(data, **options)
+        return fit if self.by is None else replace(fit, covariance=fit.covariance[0])
+
+
+@dataclass(frozen=True)
+class NoSimulation(Honest):
+    """Have no model of its own."""
+
+    simulate = ak.Estimator.simulate
+
+
+@dataclass(frozen=True)
+class NoUnit(Honest):
+    """Give plain numbers."""
+
+    def solve(self, summary, params):
+        return ak.Fit({"mean": summary.mean[:, 0]}, summary.mean_covariance)
+
+
+@dataclass(frozen=True)
+class Raises(Honest):
+    """Raise an error of its own."""
+
+    def collect(self, rows, params):
+        raise ValueError("no stars on Tuesdays")
+
+
+IDLE = [
+    (NoSimulation, "NotImplementedError: NoSimulation has no simulate"),
+    (NoUnit, "InputError: The result 'mean' of a Fit is .* which has no unit"),
+    (Raises, "ValueError: no stars on Tuesdays"),
+]
+
+
 def failures(example, checks):
     failed = {}
     for check in checks:
@@ -348,6 +407,13 @@ def test_the_lie_is_caught_by_its_name(name):
     for text in failed.values():
         assert name in text
         assert "promise: " in text
+
+
+@pytest.mark.parametrize(("idle", "fault"), IDLE)
+def test_what_does_not_run_is_told_so_first(idle, fault):
+    with pytest.raises(ConformanceError, match=f"breaks runs: {fault}"):
+        ak.testing.check_estimator(idle)
+    assert "see the check runs" in failures(idle(), ak.testing.estimator_checks())["pickling"]
 
 
 def test_every_promise_has_a_liar():
