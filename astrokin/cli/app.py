@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -11,11 +12,14 @@ import click
 
 from astrokin import __version__
 from astrokin.cli import data, demo, shown
+from astrokin.cli.settings import spoken
 from astrokin.errors import AstrokinError, AstrokinWarning
 from astrokin.times import without_note_on_future
 
-#: Exit status: what was asked is wrong, and an interrupt (128 + SIGINT).
-WRONG, INTERRUPTED = 2, 130
+#: Exit status: something went wrong inside, what was asked is wrong, and an interrupt (128 + SIGINT).
+BROKEN, WRONG, INTERRUPTED = 1, 2, 130
+#: What to set to see where an internal error comes from.
+TRACEBACK = "ASTROKIN_TRACEBACK"
 _HELP_ITSELF = getattr(click.exceptions, "NoArgsIsHelpError", ())  # click 8.2 and newer
 
 
@@ -47,7 +51,12 @@ def _status(run: Callable[[], Any]) -> int:
     except click.ClickException as error:
         return _wrong_usage(error)
     except AstrokinError as error:
-        return _fail(str(error), WRONG)
+        return _fail(spoken(str(error)), WRONG)
+    except Exception as error:  # a fault of astrokin or of a plugin: said in a line, shown in full on request
+        if os.environ.get(TRACEBACK):
+            raise
+        told = f"{type(error).__name__}: {error}"
+        return _fail(f"internal error: {told} (set {TRACEBACK}=1 to see where)", BROKEN)
     return outcome if isinstance(outcome, int) else 0
 
 

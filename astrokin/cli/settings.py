@@ -20,6 +20,32 @@ _PAIR = re.compile(r"[A-Za-z_]\w*=")
 _SEVERAL = ("--set", "--names")
 
 
+#: How Python says it, and how the command line does.
+_SPOKEN = (
+    (r"names=\{'(\w+)': '…'\}", r"--names \1=…"),
+    (r"\bnames= ", "--names "),
+    (r"\bStars\(…, epoch=…\)(,| or) ", ""),
+    (r"\b[A-Z]\w+\((?:(?:\w+=)?…, )*(\w+)=…\)", r"--set \1=…"),
+    (r"(\w+)=ak\.column\(…\)", r"--set \1=column:…"),
+    (r"ak\.column\('?([^')]*)'?\)", r"column:\1"),
+    (r"overwrite=True \(--overwrite\)", "--overwrite"),
+)
+
+
+def spoken(message: str) -> str:
+    """A message of the package in the words of the command line.
+
+    Examples
+    --------
+    >>> from astrokin.cli.settings import spoken
+    >>> spoken("Say which one it is with names={'ra': '…'}.")
+    'Say which one it is with --names ra=….'
+    """
+    for python, ours in _SPOKEN:
+        message = re.sub(python, ours, message)
+    return message
+
+
 class Command(click.Command):
     """A command whose ``--set`` and ``--names`` may be followed by several pairs."""
 
@@ -84,7 +110,11 @@ def made(cls: Any, settings: dict[str, str]) -> Any:
     if missing := [name for name in required(cls) if name not in settings]:
         given = " ".join(f"--set {name}=…" for name in missing)
         raise InputError(f"{cls.name} needs {', '.join(missing)}: give {given} (see: astrokin show {cls.name}).")
-    return cls(**{name: _value(specs[name], name, text) for name, text in settings.items()})
+    values = {name: _value(specs[name], name, text) for name, text in settings.items()}
+    try:
+        return cls(**values)
+    except InputError as error:
+        raise InputError(str(error).replace(f"{cls.__name__}.", "--set ")) from None
 
 
 def required(cls: Any) -> list[str]:
