@@ -16,7 +16,7 @@ from click.testing import CliRunner
 import astrokin as ak
 from astrokin import references
 from astrokin.cli import main, report, trial
-from astrokin.cli.settings import _repeated, made
+from astrokin.cli.settings import _repeated, made, spoken
 from astrokin.errors import InputError
 from astrokin.registry import effect_classes, estimator_classes
 
@@ -440,9 +440,36 @@ def test_an_interrupt_leaves_nothing_behind(files, suffix, monkeypatch):
     assert (files / f"old.{suffix}").read_bytes() == b"the old one"
 
 
-def test_a_bug_is_not_hidden(monkeypatch):
+def test_errors_speak_the_language_of_the_command_line(files):
+    table = Table.read(files / "stars.csv", format="ascii.csv")
+    table.rename_column("ra", "x")
+    table.write(files / "own.csv", format="ascii.csv")
+    line = wrong("fit", OORT, files / "own.csv")
+    assert "--names ra=…" in line
+    assert "names={" not in line
+    line = wrong("remove", "perspective-acceleration", files / "stars.csv", files / "o.csv", "--set", "epoch=J2050")
+    assert "give --set reference_epoch=…" in line
+    assert "PerspectiveAcceleration(" not in line
+    line = wrong("apply", "reflex-motion", files / "stars.csv", files / "o.csv", "--set", "frame=lrs")
+    assert "--set frame is 'lrs'; it can be 'lsr'" in line
+    line = wrong("apply", "reflex-motion", files / "stars.csv", files / "stars.fits")
+    assert "already there; --overwrite replaces it" in line
+    assert spoken("give Stars(…, epoch=…), a table, or Perspective(…, epoch=…)") == "give a table, or --set epoch=…"
+    assert spoken("period=ak.column(…), or ak.column('P')") == "--set period=column:…, or column:P"
+
+
+@pytest.mark.parametrize("command", [("list",), ("fit", OORT, "stars.csv")])
+def test_a_bug_is_a_line_and_shown_in_full_on_request(files, command, monkeypatch):
+    monkeypatch.chdir(files)
     monkeypatch.setattr("astrokin.registry.list_effects", lambda: 1 / 0)
-    assert isinstance(run("list").exception, ZeroDivisionError)
+    monkeypatch.setattr("astrokin.estimators.OortConstants.collect", lambda *_: 1 / 0)
+    monkeypatch.delenv("ASTROKIN_TRACEBACK", raising=False)
+    result = run(*command)
+    assert result.exit_code == 1
+    said = "ZeroDivisionError: division by zero (set ASTROKIN_TRACEBACK=1 to see where)"
+    assert result.stderr == f"astrokin: internal error: {said}\n"
+    monkeypatch.setenv("ASTROKIN_TRACEBACK", "1")
+    assert isinstance(run(*command).exception, ZeroDivisionError)
 
 
 # ---- as a program ----------------------------------------------------------------------------------------
