@@ -14,11 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from astrokin.doors.text import read_text
 from astrokin.errors import AstrokinError, FileError, closest_first
 from astrokin.optional import require
-
-#: Empty fields and the word that Gaia's own files use: both missing.
-_MISSING = [("", "0"), ("null", "0")]
 
 
 def read_table(path: Any) -> Any:
@@ -85,16 +83,6 @@ def _read_votable(path: Path) -> Any:
     from astropy.io.votable import parse_single_table
 
     return parse_single_table(str(path), verify="ignore").to_table(use_names_over_ids=True)
-
-
-def _read_text(path: Path) -> Any:
-    from astropy.io import ascii as text_tables
-
-    with gzip.open(path, "rt") if path.name.lower().endswith(".gz") else open(path) as file:
-        text = file.read()
-    # Gaia's archive writes ECSV into files that are called .csv
-    form = "ecsv" if text.startswith("# %ECSV") else "csv"
-    return text_tables.read(text, format=form, guess=False, fill_values=_MISSING)
 
 
 def _read_parquet(path: Path) -> Any:
@@ -235,14 +223,14 @@ _READERS: dict[str, Callable[[Path], Any]] = {
     ".fits": _read_fits,
     ".fits.gz": _read_fits,
     ".fit": _read_fits,
-    ".ecsv": _read_text,
-    ".ecsv.gz": _read_text,
+    ".ecsv": read_text,
+    ".ecsv.gz": read_text,
     ".vot": _read_votable,
     ".vot.gz": _read_votable,
     ".votable": _read_votable,
     ".xml": _read_votable,
-    ".csv": _read_text,
-    ".csv.gz": _read_text,
+    ".csv": read_text,
+    ".csv.gz": read_text,
 }
 _WRITERS: dict[str, Callable[[Any, Path], None]] = {
     ".parquet": _write_parquet,

@@ -306,3 +306,53 @@ def test_the_mode_is_that_of_any_new_file(tmp_path):
     (tmp_path / "plain").touch()
     sample().write(tmp_path / "x.csv")
     assert (tmp_path / "x.csv").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+# ---- text --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["", "\n", " \n\n", "\ufeff"])
+@pytest.mark.parametrize("form", ["csv", "ecsv", "csv.gz"])
+def test_an_empty_text_is_said_to_be_empty(form, text, tmp_path):
+    path = tmp_path / f"none.{form}"
+    with gzip.open(path, "wt", encoding="utf-8") if form.endswith("gz") else open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    with pytest.raises(FileError, match=r"none\..* is empty"):
+        ak.Stars.read(path)
+
+
+def test_one_line_is_a_header_not_the_name_of_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other.csv").write_text("ra,dec\n1,2\n")
+    (tmp_path / "one.csv").write_text("other.csv")
+    with pytest.raises(MissingColumnError):
+        ak.Stars.read("one.csv")
+    (tmp_path / "one.csv").write_text("ra,dec")
+    assert len(ak.Stars.read("one.csv")) == 0
+
+
+@pytest.mark.parametrize("quoted", [False, True])
+@pytest.mark.parametrize("form", ["csv", "csv.gz"])
+def test_a_row_cut_short_is_named_by_its_line(form, quoted, tmp_path):
+    path = tmp_path / f"cut.{form}"
+    first = '1,2,"3",4' if quoted else "1,2,3,4"
+    with gzip.open(path, "wt") if form.endswith("gz") else open(path, "w") as file:
+        file.write(f"ra,dec,parallax,pmra\n{first}\n\n4,5,1.23")
+    with pytest.raises(FileError, match=r"The header has 4 names, but line 4 has 3 fields"):
+        ak.Stars.read(path)
+
+
+def test_a_quoted_field_may_hold_commas_and_lines(tmp_path):
+    (tmp_path / "q.csv").write_text('ra,dec,name\n1,2,"a, b"\n3,4,"c\nd"\n5,6,"with ""quotes"""\n')
+    assert ak.Stars.read(tmp_path / "q.csv")["name"].tolist() == ["a, b", "c\nd", 'with "quotes"']
+
+
+def test_a_mark_of_utf_8_is_no_part_of_a_name(tmp_path):
+    (tmp_path / "bom.csv").write_text("ra,dec\n1,2\n", encoding="utf-8-sig")
+    assert ak.Stars.read(tmp_path / "bom.csv").raw.angle("ra")[0] == 1.0
+
+
+def test_null_is_a_word_in_astropy_s_ecsv(tmp_path):
+    stars = ak.Stars(ra=[1, 2] * u.deg, dec=[0, 0] * u.deg, columns={"name": np.array(["null", "b"])})
+    stars.write(tmp_path / "x.ecsv")
+    assert ak.Stars.read(tmp_path / "x.ecsv")["name"].tolist() == ["null", "b"]
