@@ -333,7 +333,7 @@ def test_groups_do_not_depend_on_the_blocks():
         ({"min_distance": 0.0 * u.kpc}, "min_distance.*a positive distance"),
         ({"parallax_zero_point": 3.0}, "parallax_zero_point"),
         ({"clip": 0.0}, "clip.*a positive number"),
-        ({"bootstrap": -1}, "bootstrap.*0 or more"),
+        ({"bootstrap": -1}, "bootstrap.*0, or at least 2"),
     ],
 )
 def test_options_out_of_their_domain(options, message):
