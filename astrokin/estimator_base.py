@@ -40,7 +40,9 @@ class Estimator(Parametrised, ABC):
     parallax_zero_point : `~astropy.units.Quantity` or `ak.column`, optional
         Taken off every parallax first.
     by : str or (str, edges), optional
-        Fit each group on its own: by the labels of a column, or by bins of it.
+        Fit each group on its own: by the labels of a column, or by bins of it or, where no column has that name,
+        of ``ra``, ``dec``, ``l``, ``b``, ``parallax``, ``distance``, ``pmra``, ``pmdec`` or ``radial_velocity``.
+        A bin holds its lower edge; the last bin also its upper one. Edges without unit have that of the values.
     clip : float, optional
         Leave out stars whose residual, in standard deviations, is larger; after the first fit.
     bootstrap : int
