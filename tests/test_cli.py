@@ -4,6 +4,7 @@ import inspect
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import astropy.units as u
@@ -99,6 +100,30 @@ def test_show_says_what_is_required_and_what_is_allowed():
     assert "epoch            (required)" in text
     assert "stage: MOTION" in text
     assert "(lsr, galactocentric)" in done("show", "reflex-motion")
+
+
+def test_show_prints_equations_results_and_domain():
+    text = done("show", "reflex-motion")
+    assert "\n\n    \\boldsymbol\\mu_\\mathrm{obs} = " in text
+    assert "\nnotes:\n  Domain: any direction and parallax" in text
+    assert ":math:" not in text
+    assert ".. math" not in text
+    text = done("show", OORT)
+    assert "`A B C K` (km/s/kpc)" in text.partition("\nreturns:\n")[2]
+    own, _, common = text.partition("\noptions of every estimator (--set name=value):\n")
+    assert "\n  use " in own
+    assert "  max_distance             none  leave out farther stars [kpc]" in common
+
+
+@pytest.mark.parametrize("name", [*effect_classes(), *estimator_classes()])
+def test_show_leaves_no_sentence_hanging(name):
+    for before, after in pairwise(done("show", name).split("\n\n")):
+        assert not before.endswith(":") or after.startswith("    "), before
+
+
+def test_show_tells_what_counts_as_an_epoch():
+    text = done("show", "perspective-acceleration")
+    assert "the epoch to carry the stars to [Time, or Julian year TCB]" in text
 
 
 def test_show_of_nothing_known():

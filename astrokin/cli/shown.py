@@ -13,6 +13,7 @@ import click
 from astrokin import references, registry
 from astrokin.cli.settings import shown_value
 from astrokin.errors import UnknownNameError, closest_first
+from astrokin.estimator_base import Estimator
 
 _ROLE = re.compile(r":\w+:`([^`]*)`")
 
@@ -53,39 +54,62 @@ def show(name: str) -> None:
 def _described(kind: str, row: Any) -> Iterator[str]:
     find = registry.effect_class if kind == "effect" else registry.estimator_class
     cls: Any = find(str(row["name"]))
+    told = _sections(inspect.getdoc(cls) or "(no description)")
     yield f"{row['name']} ({kind} {cls.__name__}, from {row['plugin']})"
     yield ""
-    yield _docstring(cls)
+    yield told.pop("")
     yield ""
     if kind == "effect":
         yield f"stage: {row['stage']}"
     yield f"needs: {row['needs'] or 'positions only'}"
     yield ""
     yield from _parameters(cls)
+    for section in ("Returns", "Notes"):
+        if section in told:
+            yield f"{section.lower()}:"
+            yield from (f"  {line}".rstrip() for line in told[section].splitlines())
+            yield ""
     yield from _references(cls)
 
 
-def _docstring(cls: Any) -> str:
-    """The docstring up to its first section, without the formulae, which the documentation shows."""
-    text = inspect.getdoc(cls) or "(no description)"
-    before = re.split(r"\n\n[^\n]+\n-{3,}", text, maxsplit=1)[0]
-    paragraphs = [p for p in before.split("\n\n") if not re.search(r"\\|^\.\. ", p)]
-    return _ROLE.sub(r"\1", "\n\n".join(paragraphs)).replace("``", "`")
+def _sections(doc: str) -> dict[str, str]:
+    """The text of each section of a numpydoc docstring, as one reads it; that before the first under ``""``."""
+    first, *others = re.split(r"^([A-Z][\w ]*)\n-{3,}\n", doc, flags=re.MULTILINE)
+    found = {"": first, **dict(zip(others[::2], others[1::2], strict=True))}
+    return {title: _plain(text).rstrip() for title, text in found.items()}
+
+
+def _plain(text: str) -> str:
+    """A text without markup; equations stay as they are written, in LaTeX, each indented below what leads to it."""
+    return _ROLE.sub(r"\1", re.sub(r"^ *\.\. math::\n\n?", "", text, flags=re.MULTILINE)).replace("``", "`")
 
 
 def _parameters(cls: Any) -> Iterator[str]:
     specs = dict(cls.specs())
+    common = {name for name, _ in Estimator.specs()} if issubclass(cls, Estimator) else set()
+    yield from _parameter_lines(cls, {k: v for k, v in specs.items() if k not in common}, "parameters")
+    yield from _parameter_lines(cls, {k: v for k, v in specs.items() if k in common}, "options of every estimator")
+
+
+def _parameter_lines(cls: Any, specs: dict[str, Any], title: str) -> Iterator[str]:
     if not specs:
         return
-    yield "parameters (--set name=value):"
+    yield f"{title} (--set name=value):"
     defaults = {f.name: f for f in dataclasses.fields(cls)}
     names = max(map(len, specs))
     values = {name: _default(defaults[name]) for name in specs}
     width = min(24, max(map(len, values.values())))
     for name, spec in specs.items():
-        notes = [spec.doc, *([] if spec.unit is None or spec.plain else [f"[{spec.unit}]"]), _choices(spec)]
-        yield f"  {name:<{names}}  {values[name]:<{width}}  {' '.join(filter(None, notes))}".rstrip()
+        notes = " ".join(filter(None, [spec.doc, _scale(spec), _choices(spec)]))
+        yield f"  {name:<{names}}  {values[name]:<{width}}  {notes}".rstrip()
     yield ""
+
+
+def _scale(spec: Any) -> str:
+    """The unit of a parameter, or what its numbers count."""
+    if spec.kind == "epoch":
+        return "[Time, or Julian year TCB]"
+    return "" if spec.unit is None or spec.plain else f"[{spec.unit}]"
 
 
 def _default(field: dataclasses.Field[Any]) -> str:
@@ -95,7 +119,8 @@ def _default(field: dataclasses.Field[Any]) -> str:
 
 
 def _choices(spec: Any) -> str:
-    return f"({', '.join(map(str, spec.allowed))})" if spec.allowed else ""
+    allowed = ", ".join(map(str, spec.allowed)) or ("" if spec.kind == "part" else spec.domain)
+    return f"({allowed})" if allowed else ""
 
 
 def _references(cls: Any) -> Iterator[str]:
