@@ -14,33 +14,15 @@ from astrokin.errors import ConformanceError, InputError, MissingDependencyError
 from astrokin.testing import samples, strategies
 
 EFFECT_CHECKS = {
-    *(
-        "runs",
-        "declarations",
-        "frozen",
-        "value",
-        "pickling",
-        "units",
-        "per-row-parameters",
-        "input-untouched",
-        "output",
-    ),
+    "runs",
+    *("declarations", "frozen", "value", "pickling", "units", "per-row-parameters", "input-untouched", "output"),
     *("untouched-fields", "round-trip", "round-trip-back", "jacobian", "covariance", "covariance-round-trip"),
     *("change", "tables", "blocks", "row-order", "zero-rows", "poles-and-seam", "missing-values", "parallaxes"),
 }
 ESTIMATOR_CHECKS = {
     *("declarations", "frozen", "value", "pickling", "units", "input-untouched", "partition", "identity", "row-order"),
-    *(
-        "runs",
-        "weights",
-        "groups",
-        "bootstrap",
-        "simulation",
-        "recovery",
-        "derived",
-        "write-and-read",
-        "missing-values",
-    ),
+    "runs",
+    *("weights", "groups", "bootstrap", "simulation", "recovery", "derived", "write-and-read", "missing-values"),
     *("parallaxes", "no-rows", "few-rows", "clipping"),
 }
 
