@@ -360,7 +360,7 @@ def missing_values(case: EffectCase) -> None:
         act = getattr(case.effect, verb)
         whole = act(stars)
         for name in FIELDS:
-            values = np.array(getattr(stars.raw, name))
+            values: Any = np.array(getattr(stars.raw, name))
             values[..., holes] = np.nan
             holed = stars.replace(**{name: values})
             for rule in ("zero", "nan"):

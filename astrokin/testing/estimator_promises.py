@@ -323,7 +323,7 @@ def missing_values(case: EstimatorCase) -> None:
     stars, n = case.rows, len(case.rows)
     for i, name in enumerate(FIELDS):
         holes = np.arange(n) % 9 == i
-        values = np.array(getattr(stars.raw, name))
+        values: Any = np.array(getattr(stars.raw, name))
         values[..., holes] = np.nan
         fit = case.estimator.fit(stars.replace(**{name: values}))
         counted = fit.used + sum(fit.left_out.values())
