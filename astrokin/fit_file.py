@@ -11,6 +11,7 @@ import astropy.units as u
 import numpy as np
 
 from astrokin import fit_output
+from astrokin.doors.files import named
 from astrokin.errors import FileError
 from astrokin.tables import atomic_output
 
@@ -60,7 +61,7 @@ def write(fit: Fit, path: Any, overwrite: bool = False) -> None:
 
 def checked_name(path: Any) -> Path:
     """The path of a fit's file, its extension checked."""
-    target = Path(path).expanduser()
+    target = named(path)
     if target.suffix != ".ecsv":
         raise FileError(f"{target}: a fit goes into an ECSV file; let the name end in .ecsv.")
     return target

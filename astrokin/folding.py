@@ -53,7 +53,7 @@ def source_of(data: Any, names: Mapping[str, str] | None, estimator: Estimator) 
     if hasattr(data, "blocks"):
         return data
     if isinstance(data, str | Path):
-        if str(data).endswith((".parquet", ".pq")):
+        if str(data).lower().endswith((".parquet", ".pq")):
             return _streamed(data, names, estimator)
         return engines.MemorySource(Stars.read(data, names=names))
     return engines.MemorySource(data if isinstance(data, estimator.takes) else Stars.of(data, names=names))

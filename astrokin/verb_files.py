@@ -16,7 +16,7 @@ from astrokin.verbs import Rules
 if TYPE_CHECKING:
     from astrokin.effect_base import Effect
 
-_STREAMED = ".parquet"
+_STREAMED = {".parquet", ".pq"}
 
 
 def run(
@@ -66,7 +66,7 @@ def run(
     """
     rules = rules or Rules()
     kinds = {extension(existing_file(source)), extension(writable(target, overwrite))}  # all said before any work
-    run_one = _stream if kinds == {_STREAMED} else _through_memory
+    run_one = _stream if kinds <= _STREAMED else _through_memory
     return run_one(effect, verb, source, target, rules, names, overwrite)
 
 

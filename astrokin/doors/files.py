@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from astrokin.doors.holding import cannot_hold, holdable
 from astrokin.doors.text import read_text
 from astrokin.errors import AstrokinError, FileError, closest_first
 from astrokin.optional import require
@@ -47,9 +48,18 @@ def _first(error: Exception) -> str:
     return f"{type(error).__name__}: {text.splitlines()[0] if text else 'no further message'}"
 
 
+def named(path: Any) -> Path:
+    """The path that a user gives, as one; anything else is an error that says so."""
+    text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not isinstance(text, str) or "\0" in text:
+        what = f"a {type(path).__name__}" if text is None or isinstance(text, bytes) else repr(path)
+        raise FileError(f"The name of a file is needed, as text or as a pathlib.Path, not {what}.")
+    return Path(text).expanduser()
+
+
 def existing_file(path: Any) -> Path:
     """The path of a file that can be read, or the reason why not."""
-    place = Path(os.fspath(path)).expanduser()
+    place = named(path)
     if place.is_dir():
         raise FileError(f"{place} is a directory; the name of a file is needed.")
     if not place.exists():
@@ -93,18 +103,33 @@ def _read_parquet(path: Path) -> Any:
 
 
 def write_table(table: Any, path: Any, overwrite: bool = False) -> None:
-    """Write an astropy table by the file's extension; the target appears when it is whole, or not at all."""
-    table = _with_empty_gaps(table)
-    target = Path(os.fspath(path)).expanduser()
-    writer = _WRITERS[extension(target)]
+    """Write an astropy table by the file's extension; the target appears when it is whole, or not at all.
+
+    Raises
+    ------
+    FileError
+        The file is there and `overwrite` is false, it cannot be written, or its format cannot hold a column.
+    """
+    target = named(path)
+    writer, kind = _WRITERS[extension(target)], _KINDS[extension(target)]
     with atomic_output(target, overwrite) as unfinished:
+        whole = holdable(_with_empty_gaps(table), kind)
         try:
-            writer(table, unfinished)
-        except (TypeError, ValueError) as error:
-            if isinstance(error, AstrokinError):
-                raise
-            kind = _KINDS[extension(target)]
-            raise FileError(f"{kind} cannot hold these stars ({_first(error)}); ECSV holds most things.") from error
+            writer(whole, unfinished)
+        except (AstrokinError, OSError, MemoryError):
+            raise
+        except Exception as error:  # every writer has its own ways to say what it cannot hold
+            raise cannot_hold(kind, _culprit(whole, writer, unfinished), _first(error)) from error
+
+
+def _culprit(table: Any, writer: Callable[[Any, Path], None], path: Path) -> str:
+    """The first column that cannot be written by itself."""
+    for name in table.colnames:
+        try:
+            writer(table[[name]], path)
+        except Exception:  # as above
+            return name
+    return ", ".join(table.colnames)
 
 
 def _with_empty_gaps(table: Any) -> Any:
@@ -168,7 +193,7 @@ def atomic_output(path: Any, overwrite: bool = False) -> Iterator[Path]:
 
 def writable(path: Any, overwrite: bool = False) -> Path:
     """The full path of a file that may be written, or a `FileError` that says why not."""
-    target = Path(os.path.realpath(Path(os.fspath(path)).expanduser()))
+    target = Path(os.path.realpath(named(path)))
     if target.exists() and not target.is_file():
         raise FileError(f"{target} is no ordinary file; give the name of a file to write.")
     if target.exists() and not overwrite:
@@ -231,9 +256,10 @@ _READERS: dict[str, Callable[[Path], Any]] = {
     ".xml": _read_votable,
     ".csv": read_text,
     ".csv.gz": read_text,
+    ".pq": _read_parquet,
 }
 _WRITERS: dict[str, Callable[[Any, Path], None]] = {
-    ".parquet": _write_parquet,
+    **dict.fromkeys((".parquet", ".pq"), _write_parquet),
     **dict.fromkeys((".fits", ".fits.gz", ".fit"), _write_fits),
     **dict.fromkeys((".ecsv", ".ecsv.gz"), _write_ecsv),
     **dict.fromkeys((".vot", ".vot.gz", ".votable", ".xml"), _write_votable),
@@ -241,6 +267,7 @@ _WRITERS: dict[str, Callable[[Any, Path], None]] = {
 }
 _NAMES = {
     ".parquet": "Parquet",
+    ".pq": "Parquet",
     ".fit": "FITS",
     ".ecsv": "ECSV",
     ".csv": "CSV",

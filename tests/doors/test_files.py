@@ -267,7 +267,7 @@ def test_a_full_disk_is_a_file_error(tmp_path):
 
 def test_what_a_format_cannot_hold_is_said(tmp_path):
     stars = sample().replace(columns={"name": np.array(["é"] * 5)})
-    with pytest.raises(FileError, match=r"FITS cannot hold these stars \(UnicodeEncodeError"):
+    with pytest.raises(FileError, match=r"FITS cannot hold the column 'name' \(UnicodeEncodeError.*ECSV can"):
         stars.write(tmp_path / "x.fits")
     assert list(tmp_path.iterdir()) == []
 
@@ -356,3 +356,75 @@ def test_null_is_a_word_in_astropy_s_ecsv(tmp_path):
     stars = ak.Stars(ra=[1, 2] * u.deg, dec=[0, 0] * u.deg, columns={"name": np.array(["null", "b"])})
     stars.write(tmp_path / "x.ecsv")
     assert ak.Stars.read(tmp_path / "x.ecsv")["name"].tolist() == ["null", "b"]
+
+
+# ---- what a format holds ---------------------------------------------------------------------------------
+
+
+def beside(column):
+    from astrokin.doors.files import read_table, write_table
+
+    table = QTable({"ra": [1.0, 2.0, 3.0], "x": column})
+
+    def back(path):
+        write_table(table, path)
+        made = read_table(path)["x"]
+        return made.to_numpy() if hasattr(made, "to_numpy") else made
+
+    return back
+
+
+@pytest.mark.parametrize("form", ["fits", "vot", "ecsv", "parquet"])
+@pytest.mark.parametrize("dtype", ["i1", "u1", "u2", "u4", "f2"])
+def test_small_numbers_are_widened_not_changed(form, dtype, tmp_path):
+    values = np.array([127, 0, 1], dtype)
+    assert beside(values)(tmp_path / f"x.{form}").tolist() == values.tolist()
+    if form != "parquet" and dtype != "f2":
+        masked = beside(np.ma.MaskedArray(values, [True, False, False]))(tmp_path / f"m.{form}")
+        assert masked.tolist() == [None, 0, 1]
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_bytes_are_text(form, tmp_path):
+    assert beside(np.array([b"a", b"bc", b"d"]))(tmp_path / f"x.{form}").tolist() == ["a", "bc", "d"]
+
+
+@pytest.mark.parametrize(
+    ("form", "what"),
+    [(form, what) for form in ("fits", "vot", "parquet") for what in ("time", "sky")]
+    + [("csv", "sky"), ("csv", "complex"), ("csv", "vectors"), ("parquet", "complex"), ("parquet", "vectors"),
+       ("fits", "flags"), ("fits", "objects"), ("vot", "objects")],
+)  # fmt: skip
+def test_a_column_that_a_format_cannot_hold_is_named(form, what, tmp_path):
+    from astropy.coordinates import SkyCoord
+    from astropy.time import Time
+
+    column = {
+        "time": lambda: Time([2000.0, 2001, 2002], format="jyear"),
+        "sky": lambda: SkyCoord([1, 2, 3] * u.deg, [1, 2, 3] * u.deg),
+        "complex": lambda: np.array([1j, 2, 3]),
+        "vectors": lambda: np.ones((3, 2)),
+        "flags": lambda: np.ma.MaskedArray([True, False, True], [True, False, False]),
+        "objects": lambda: np.array([1, "a", {}], object),
+    }[what]()
+    kind = {"fits": "FITS", "vot": "VOTable", "parquet": "Parquet", "csv": "CSV"}[form]
+    with pytest.raises(FileError, match=rf"^{kind} cannot hold the column 'x' \(.*; ECSV can, or leave it out"):
+        beside(column)(tmp_path / f"x.{form}")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", [None, b"x.csv", 5, "a\0.csv"])
+def test_what_is_no_name_of_a_file_is_said(path):
+    fit = ak.Fit({"x": 1.0 * u.m})
+    for act in (ak.Stars.read, sample().write, ak.Fit.read, fit.write):
+        with pytest.raises(FileError, match=r"The name of a file is needed, as text or as a pathlib\.Path, not "):
+            act(path)
+
+
+def test_pq_is_parquet_too(tmp_path):
+    pytest.importorskip("pyarrow")
+    from astrokin import verb_files
+
+    ak.Stars(ra=[1, 2] * u.deg, dec=[0, 0] * u.deg, parallax=[5, 5] * u.mas).write(tmp_path / "x.PQ")
+    assert len(ak.Stars.read(tmp_path / "x.PQ")) == 2
+    assert verb_files.run(ak.effects.ReflexMotion(), "apply", tmp_path / "x.PQ", tmp_path / "y.parquet") == 2
