@@ -7,16 +7,19 @@ whole matrices. `Covariance` answers each without building what nobody asked for
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
+import astropy.units as u
 import numpy as np
 from numpy.typing import NDArray
 
 from astrokin.errors import InputError, some_rows
-from astrokin.units import PARAMETERS
+from astrokin.units import PARAMETER_UNITS, PARAMETERS, is_quantity, plain_values, private, raw_values
 
 Array = NDArray[np.float64]
 _PLACE = {name: i for i, name in enumerate(PARAMETERS)}
+#: A correlation of 1 that was written in single precision.
+_LARGEST = 1.0 + 1e-6
 
 
 def pair(one: str, other: str) -> tuple[str, str]:
@@ -36,8 +39,15 @@ class Covariance:
         Whole matrices, or
     errors : mapping of str to ndarray, shape (n,), optional
         Standard errors by parameter name (`ra` is the error of alpha*); those left out are unknown.
+        Plain arrays are in the units above, Quantities are converted.
     correlations : mapping of (str, str) to ndarray, shape (n,), optional
         Correlation coefficients by pair of names; those left out are zero.
+
+    Raises
+    ------
+    InputError
+        A negative or infinite error, a correlation outside -1 to 1, a matrix that is not symmetric, unknown
+        names, unequal lengths or a wrong unit.
 
     Examples
     --------
@@ -58,13 +68,30 @@ class Covariance:
         errors: Mapping[str, Array] | None = None,
         correlations: Mapping[tuple[str, str], Array] | None = None,
     ) -> None:
-        self._matrix = matrix
-        self._errors = dict(errors or {})
-        self._correlations = {pair(*k): v for k, v in (correlations or {}).items()}
-        known = [matrix] if matrix is not None else list(self._errors.values())
-        if not known:
-            raise InputError("A covariance needs a matrix or at least one error.")
-        self._n = len(known[0])
+        if (matrix is None) == (not errors) or (matrix is not None and correlations):
+            raise InputError("A covariance needs a matrix or at least one error (with correlations or not), not both.")
+        self._matrix = None if matrix is None else _checked_matrix(matrix)
+        self._errors = {k: _checked_error(k, v) for k, v in (errors or {}).items()}
+        self._correlations = {_checked_pair(k): _checked_correlation(k, v) for k, v in (correlations or {}).items()}
+        self._n = len(next(iter(self._errors.values())) if self._matrix is None else self._matrix)
+        for name, values in (*self._errors.items(), *self._correlations.items()):
+            if len(values) != self._n:
+                raise InputError(f"covariance: {name} has {len(values)} values, {next(iter(self._errors))} {self._n}.")
+
+    @classmethod
+    def trusted(
+        cls,
+        matrix: Array | None = None,
+        errors: Mapping[str, Array] | None = None,
+        correlations: Mapping[tuple[str, str], Array] | None = None,
+    ) -> Self:
+        """As ``Covariance(…)``, of what is known to be good and nobody else's: neither checked nor copied."""
+        new = object.__new__(cls)
+        new._matrix = None if matrix is None else _frozen(matrix)
+        new._errors = {k: _frozen(v) for k, v in (errors or {}).items()}
+        new._correlations = {k: _frozen(v) for k, v in (correlations or {}).items()}
+        new._n = len(next(iter(new._errors.values())) if matrix is None else matrix)
+        return new
 
     def __len__(self) -> int:
         return self._n
@@ -74,8 +101,8 @@ class Covariance:
 
     def __getitem__(self, index: Any) -> Covariance:
         if self._matrix is not None:
-            return Covariance(self._matrix[index])
-        return Covariance(
+            return Covariance.trusted(self._matrix[index])
+        return Covariance.trusted(
             errors={k: v[index] for k, v in self._errors.items()},
             correlations={k: v[index] for k, v in self._correlations.items()},
         )
@@ -110,7 +137,7 @@ class Covariance:
     def matrix(self) -> Array:
         """The whole matrices, shape (n, 6, 6), with NaN where unknown."""
         if self._matrix is None:
-            self._matrix = self._built()
+            self._matrix = _frozen(self._built())
         return self._matrix
 
     def _built(self) -> Array:
@@ -128,8 +155,8 @@ class Covariance:
         """One covariance from those of consecutive blocks."""
         first = parts[0]
         if any(p._matrix is not None for p in parts):
-            return Covariance(np.concatenate([p.matrix for p in parts]))
-        return Covariance(
+            return Covariance.trusted(np.concatenate([p.matrix for p in parts]))
+        return Covariance.trusted(
             errors={k: np.concatenate([p._errors[k] for p in parts]) for k in first._errors},
             correlations={k: np.concatenate([p._correlations[k] for p in parts]) for k in first._correlations},
         )
@@ -141,12 +168,69 @@ def checked(matrix: Any, n: int) -> Covariance:
         if len(matrix) != n:
             raise InputError(f"covariance has {len(matrix)} rows, the stars have {n}.")
         return matrix
-    array = np.array(matrix, dtype=np.float64)
-    if array.shape != (n, 6, 6):
-        raise InputError(f"covariance has shape {array.shape}; ({n}, 6, 6) is needed, in the order {PARAMETERS}.")
+    made = Covariance(matrix)
+    if len(made) != n:
+        raise InputError(f"covariance has shape {made.matrix.shape}; ({n}, 6, 6) is needed, in the order {PARAMETERS}.")
+    return made
+
+
+def _frozen(array: NDArray[Any]) -> NDArray[Any]:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _own(array: Array, given: Any) -> Array:
+    """The array, read-only; a copy where the caller could still write to it."""
+    return _frozen(private(array, given))
+
+
+def _checked_matrix(matrix: Any) -> Array:
+    if is_quantity(matrix):
+        raise InputError(
+            f"covariance is in {matrix.unit}; its elements have different units: give a plain array in mas, mas/yr and "
+            "km/s."
+        )
+    array = plain_values(matrix, "covariance")
+    if array.ndim != 3 or array.shape[1:] != (6, 6):
+        raise InputError(f"covariance has shape {array.shape}; (n, 6, 6) is needed, in the order {PARAMETERS}.")
     _refuse_rows(~np.isclose(array, array.swapaxes(1, 2), rtol=1e-9, equal_nan=True).all(axis=(1, 2)), "not symmetric")
     _refuse_rows((array[:, range(6), range(6)] < 0).any(axis=1), "negative on its diagonal")
-    return Covariance(array)
+    return _own(array, matrix)
+
+
+def _checked_error(name: str, values: Any) -> Array:
+    if name not in _PLACE:
+        raise InputError(f"covariance: there is no error of {name!r}; it can be of {', '.join(PARAMETERS)}.")
+    array = _one_dimensional(values, PARAMETER_UNITS[_PLACE[name]], f"the error of {name}")
+    if len(array) and not array.min() >= 0.0 and (bad := array < 0.0).any():
+        rows = some_rows(np.flatnonzero(bad))
+        raise InputError(f"the error of {name} is negative in {rows}; NaN marks an unknown one.")
+    return _own(array, values)
+
+
+def _checked_pair(names: Any) -> tuple[str, str]:
+    if not isinstance(names, tuple) or len(names) != 2 or names[0] == names[1] or not set(names) <= set(_PLACE):
+        allowed = ", ".join(PARAMETERS)
+        raise InputError(f"covariance: {names!r} is no pair; a correlation is one of two different ones of {allowed}.")
+    return pair(*names)
+
+
+def _checked_correlation(names: tuple[str, str], values: Any) -> Array:
+    what = f"the correlation of {' and '.join(names)}"
+    array = _one_dimensional(values, u.dimensionless_unscaled, what)
+    if len(array) and not (array.min() >= -_LARGEST and array.max() <= _LARGEST):
+        bad = np.abs(array) > _LARGEST
+        if bad.any():
+            raise InputError(f"{what} lies outside -1 to 1 in {some_rows(np.flatnonzero(bad))}.")
+    return _own(array, values)
+
+
+def _one_dimensional(values: Any, unit: u.UnitBase, what: str) -> Array:
+    array = raw_values(values, unit, what) if is_quantity(values) else plain_values(values, what)
+    if array.ndim != 1:
+        raise InputError(f"{what} has shape {array.shape}; one value per row is needed.")
+    return array
 
 
 def _refuse_rows(bad: NDArray[np.bool_], what: str) -> None:

@@ -41,7 +41,7 @@ def propagated(jacobian: Array, before: Stars, after: Stars, noise: Array | None
     lost = missing(after) | unknown
     if lost.any():
         out[lost[:, :, None] | lost[:, None, :]] = np.nan
-    return Covariance(out)
+    return Covariance.trusted(out)
 
 
 def missing(stars: Stars) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from astrokin.covariance import checked
 from astrokin.errors import InputError, some_rows
 from astrokin.times import julian_years
-from astrokin.units import KM_S, MAS, MAS_YR, is_quantity, plain_values, raw_values
+from astrokin.units import KM_S, MAS, MAS_YR, is_quantity, plain_values, private, raw_values
 
 Array = NDArray[np.float64]
 
@@ -34,14 +34,26 @@ def frozen(array: NDArray) -> NDArray:
     return view
 
 
+def rows_of(values: Any, index: Any) -> Any:
+    """Some rows of an array, which cannot be written to either; or of whatever else holds a value per row."""
+    part = values[index]
+    return frozen(part) if isinstance(part, np.ndarray) else part
+
+
 def one_per_row(value: Any, unit: u.UnitBase, name: str, n: int) -> Array:
     """A Quantity as a plain array (n,), a scalar repeated; NaN for what is not given."""
     if value is None:
         return np.full(n, np.nan)
-    array = np.atleast_1d(raw_values(value, unit, name))
-    if array.shape == (1,) and n != 1:
-        return np.full(n, array[0])
-    return of_length(array, n, name)
+    array = own_values(value, unit, name)
+    return np.full(n, array) if array.ndim == 0 else of_length(array, n, name)
+
+
+def own_values(value: Any, unit: u.UnitBase, name: str) -> Array:
+    """A Quantity as a plain array to which nobody else can write, of no dimension or one."""
+    array = raw_values(value, unit, name)
+    if array.ndim > 1:
+        raise InputError(f"{name} has shape {array.shape}; one value per row is needed.")
+    return private(array, value)
 
 
 def of_length(array: Any, n: int, name: str) -> Any:
@@ -83,7 +95,7 @@ def julian_year(epoch: Any, n: int) -> float | Array | None:
         return float(array)
     if array.shape != (n,):
         raise InputError(f"epoch has shape {array.shape}; a scalar or ({n},) is needed.")
-    return float(array[0]) if n and (array == array[0]).all() else frozen(array)
+    return float(array[0]) if n and (array == array[0]).all() else frozen(private(array, epoch))
 
 
 def checked_columns(columns: Mapping[str, Any], n: int) -> dict[str, Any]:
@@ -93,8 +105,17 @@ def checked_columns(columns: Mapping[str, Any], n: int) -> dict[str, Any]:
         array = value if hasattr(value, "shape") and hasattr(value, "__getitem__") else np.asarray(value)
         if array.shape[:1] != (n,):
             raise InputError(f"column {name!r} has shape {array.shape}; {n} rows are needed.")
-        out[name] = array
+        out[name] = _own_column(array, value)
     return out
+
+
+def _own_column(array: Any, given: Any) -> Any:
+    if not isinstance(array, np.ndarray):
+        return array
+    array = frozen(private(array, given))
+    if type(array) is not np.ma.MaskedArray or array.mask is np.ma.nomask:
+        return array
+    return np.ma.MaskedArray(array, mask=frozen(array.mask.copy()), keep_mask=False)
 
 
 def _checked_group(value: Any, n: int) -> NDArray[np.intp]:
@@ -126,4 +147,6 @@ def row_index(index: Any, n: int) -> Any:
         return of_length(array, n, "the mask")
     if array.size == 0:
         array = array.astype(np.intp)
+    if array.ndim > 1:
+        raise InputError(f"The index has shape {array.shape}; row numbers have one dimension.")
     return np.atleast_1d(array)

@@ -28,9 +28,11 @@ from astrokin.star_fields import (
     frozen,
     julian_year,
     one_per_row,
+    own_values,
     row_index,
+    rows_of,
 )
-from astrokin.units import KM_S, MAS, MAS_YR, raw_values
+from astrokin.units import KM_S, MAS, MAS_YR
 from astrokin.views import VIEWS, VIEWS_OF_DIRECTION, VIEWS_OF_MOTION
 
 Array = NDArray[np.float64]
@@ -175,7 +177,7 @@ class Stars:
         epoch: Any = None,
         columns: Mapping[str, Any] | None = None,
     ) -> None:
-        alpha = np.atleast_1d(raw_values(ra, u.deg, "ra"))
+        alpha = np.atleast_1d(own_values(ra, u.deg, "ra"))
         n = len(alpha)
         delta = one_per_row(dec, u.deg, "dec", n)
         check_latitude(delta)
@@ -229,15 +231,15 @@ class Stars:
             return self._column(index)
         index = row_index(index, len(self))
         return self._with(
-            _fields={k: v[:, index] if k in VECTORS else v[index] for k, v in self._fields.items()},
+            _fields={k: frozen(v[:, index]) if k in VECTORS else rows_of(v, index) for k, v in self._fields.items()},
             _covariance=None if self._covariance is None else self._covariance[index],
-            _epoch=self._epoch[index] if isinstance(self._epoch, np.ndarray) else self._epoch,
-            _columns={k: v[index] for k, v in self._columns.items()},
+            _epoch=rows_of(self._epoch, index) if isinstance(self._epoch, np.ndarray) else self._epoch,
+            _columns={k: rows_of(v, index) for k, v in self._columns.items()},
             _group=None if self._group is None else self._group[index],
             _weight=None if self._weight is None else self._weight[index],
             _flags={k: v[index] for k, v in self._flags.items()},
             _refused={k: v[index] for k, v in self._refused.items()},
-            _memo={k: v[index] for k, v in self._memo.items() if k in ANGLES},
+            _memo={k: rows_of(v, index) for k, v in self._memo.items() if k in ANGLES},
         )
 
     def _column(self, name: str) -> Any:

@@ -108,6 +108,22 @@ def _surely_finite(array: NDArray[Any]) -> bool:
         return bool(np.isfinite(array.sum()))
 
 
+def private(array: NDArray[Any], given: Any) -> NDArray[Any]:
+    """The array made of what was given; a copy where that is the giver's own memory, which can be written to.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astrokin.units import private
+    >>> mine = np.zeros(2)
+    >>> private(mine, mine) is mine, private(mine, np.ones(2)) is mine
+    (False, True)
+    """
+    if not array.flags.writeable or not hasattr(given, "__array__"):
+        return array
+    return array.copy() if not isinstance(given, np.ndarray) or np.may_share_memory(array, given) else array
+
+
 def is_quantity(value: Any) -> bool:
     """Whether the value brings a unit of its own."""
     return getattr(value, "unit", None) is not None

@@ -145,7 +145,7 @@ def _filled(stars: Stars, gaps: NDArray[np.bool_]) -> Stars:
     matrix = np.array(covariance)
     matrix[gaps, 5, :] = matrix[gaps, :, 5] = 0.0
     matrix[gaps, 5, 5] = RV_PRIOR**2
-    return stars.replace(radial_velocity=velocity, covariance=Covariance(matrix))
+    return stars.replace(radial_velocity=velocity, covariance=Covariance.trusted(matrix))
 
 
 def _emptied(stars: Stars, gaps: NDArray[np.bool_]) -> Stars:
@@ -154,7 +154,7 @@ def _emptied(stars: Stars, gaps: NDArray[np.bool_]) -> Stars:
         return out
     matrix = np.array(out.covariance)
     matrix[gaps, 5, :] = matrix[gaps, :, 5] = np.nan
-    return out.replace(covariance=Covariance(matrix))
+    return out.replace(covariance=Covariance.trusted(matrix))
 
 
 # ---- what is told ----------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Covariances stored as errors and correlations or as matrices answer alike."""
 
+import astropy.units as u
 import numpy as np
 import pytest
 from hypothesis import given
@@ -75,7 +76,7 @@ def test_it_must_hold_something():
 @pytest.mark.parametrize(
     ("matrix", "message"),
     [
-        (np.eye(6), r"shape \(6, 6\); \(2, 6, 6\) is needed, in the order \('ra', 'dec'"),
+        (np.eye(6), r"shape \(6, 6\); \(n, 6, 6\) is needed, in the order \('ra', 'dec'"),
         (np.stack([np.eye(6), np.eye(6) + np.triu(np.ones((6, 6)), 1)]), "not symmetric in row 1"),
         (np.stack([-np.eye(6), np.eye(6)]), "negative on its diagonal in row 0"),
         (compact(3), "3 rows, the stars have 2"),
@@ -91,3 +92,48 @@ def test_a_checked_array_is_a_copy():
     c = checked(matrix, 2)
     matrix[:] = 7
     assert c.element("ra", "ra")[0] == 1.0
+
+
+# ---- what is no covariance -------------------------------------------------------------------------------
+
+
+ONE = np.ones(2)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (dict(errors={"ra": -ONE}), "the error of ra is negative in row"),
+        (dict(errors={"ra": [1.0, np.inf]}), "the error of ra is infinite in row 1"),
+        (dict(errors={"distance": ONE}), "no error of 'distance'; it can be of ra, dec"),
+        (dict(errors={"ra": ONE * u.km}), "the error of ra is in km"),
+        (dict(errors={"ra": ONE, "dec": np.ones(3)}), "dec has 3 values, ra 2"),
+        (dict(errors={"ra": np.ones((2, 2))}), r"shape \(2, 2\); one value per row"),
+        (dict(errors={"ra": ONE}, correlations={("ra", "dec"): [0.5, 1.5]}), "ra and dec lies outside -1 to 1 in row 1"),
+        (dict(errors={"ra": ONE}, correlations={("ra", "b"): ONE}), r"\('ra', 'b'\) is no pair"),
+        (dict(errors={"ra": ONE}, correlations={("ra", "ra"): ONE}), "is no pair"),
+        (dict(errors={"ra": ONE}, correlations={"ra": ONE}), "'ra' is no pair"),
+        (dict(matrix=np.full((2, 6, 6), np.inf)), "covariance is infinite"),
+        (dict(matrix=np.eye(6)[None] * u.arcsec**2), "covariance is in arcsec2; its elements have different units"),
+        (dict(matrix=np.zeros((1, 6, 6)), errors={"ra": ONE}), "not both"),
+    ],
+)
+def test_what_is_no_covariance_is_named(values, message):
+    with pytest.raises(InputError, match=message):
+        Covariance(**values)
+
+
+def test_errors_are_converted_and_lists_taken():
+    made = Covariance(errors={"parallax": [1, 2] * u.arcsec, "ra": [1, 2]})
+    np.testing.assert_allclose(made.error("parallax"), [1000.0, 2000.0], rtol=1e-15)
+    assert made.error("ra").tolist() == [1.0, 2.0]
+
+
+def test_it_is_its_own_and_cannot_be_written_to():
+    mine, matrix = np.ones(2), np.stack([np.eye(6)] * 2)
+    made, whole = Covariance(errors={"ra": mine}), Covariance(matrix)
+    mine[0] = matrix[0, 0, 0] = 5.0
+    assert made.error("ra")[0] == whole.error("ra")[0] == 1.0
+    for array in (made.error("ra"), made.matrix, whole.matrix, whole.element("ra", "dec")):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 7.0

@@ -253,6 +253,37 @@ def test_flags_change_nothing_and_add_up():
     assert out[4:].flags["odd"].sum() == 1
 
 
+def test_stars_do_not_change_with_what_they_were_made_of():
+    angle, epoch, age = [10.0, 20.0] * u.deg, np.array([2015.5, 2016.0]), np.array([1.0, 2.0])
+    old = np.ma.MaskedArray([1, 2], [False, True])
+    stars = ak.Stars(ra=angle, dec=angle, epoch=epoch, columns={"age": age, "old": old})
+    assert stars.direction.shape == (3, 2)
+    angle[0], epoch[0], age[0], old[0] = 70 * u.deg, 1.0, 7.0, 7
+    assert (stars.ra[0], stars.dec[0], stars.epoch[0]) == (10 * u.deg, 10 * u.deg, 2015.5)
+    assert (stars["age"][0], stars["old"][0]) == (1.0, 1)
+
+
+@pytest.mark.parametrize("what", [lambda s: s.covariance, lambda s: s["age"], lambda s: s.columns["old"], lambda s: s.epoch])
+def test_stars_cannot_be_written_into(what):
+    columns = {"age": np.ones(2), "old": np.ma.MaskedArray([1, 2], [False, True])}
+    stars = sample(2, epoch=[2015.5, 2016.0], columns=columns, covariance=np.stack([np.eye(6)] * 2))
+    with pytest.raises(ValueError, match="read-only"):
+        what(stars)[0] = np.ma.masked if isinstance(what(stars), np.ma.MaskedArray) else 5.0
+    with pytest.raises(ValueError, match="read-only"):
+        what(stars[[0, 1]])[0] = 5
+
+
+def test_what_is_read_only_is_not_copied():
+    angle = [10.0, 20.0] * u.deg
+    angle.flags.writeable = False
+    assert np.shares_memory(ak.Stars(ra=angle, dec=angle).ra, angle)
+
+
+def test_no_index_has_two_dimensions():
+    with pytest.raises(InputError, match=r"index has shape \(1, 2\)"):
+        sample(3)[[[0, 1]]]
+
+
 # ---- epochs ----------------------------------------------------------------------------------------------
 
 
@@ -287,6 +318,8 @@ def test_the_unit_of_an_epoch_counts():
         (dict(pmra=[np.inf] * MY), "pmra is infinite in row 0: mark missing values as NaN"),
         (dict(columns={"age": [1, 2]}), r"column 'age' has shape \(2,\); 1 rows are needed"),
         (dict(covariance=np.eye(6)), "covariance has shape"),
+        (dict(ra=[1.0, 2.0] * u.deg), r"dec has shape \(1,\); the stars need \(2,\)"),
+        (dict(ra=[[1.0]] * u.deg), r"ra has shape \(1, 1\); one value per row"),
         (dict(ra=u.Quantity([1 + 2j], u.deg)), "ra holds complex numbers"),
         (dict(epoch=np.array(["2016-01-01"], "M8[D]")), r"epoch is datetime64\[D\]: give an astropy Time"),
     ],

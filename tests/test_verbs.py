@@ -133,8 +133,9 @@ def test_refused_rows_are_an_error_where_asked_for():
 
 
 def test_rows_of_a_column_outside_the_domain_are_refused_by_name():
-    stars = samples.field_stars(40).replace(columns={"limit": np.full(40, -90.0)})
-    stars["limit"][:3] = [-91.0, np.nan, 95.0]
+    limits = np.full(40, -90.0)
+    limits[:3] = [-91.0, np.nan, 95.0]
+    stars = samples.field_stars(40).replace(columns={"limit": limits})
     words = r"1 of 40 rows: refused, no value in column 'limit'; 2 of .* refused, column 'limit': a latitude is needed"
     with pytest.warns(RowsWarning, match=words):
         after = Picky(limit=ak.column("limit")).apply(stars)

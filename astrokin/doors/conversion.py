@@ -16,6 +16,7 @@ from astrokin.doors.dialects import MEANINGS, PAIRS, corr_name, error_name
 from astrokin.doors.kinds import Kind
 from astrokin.doors.names import Schema
 from astrokin.errors import InputError, some_rows
+from astrokin.star_fields import frozen
 from astrokin.stars import Stars
 from astrokin.times import julian_years
 from astrokin.units import KM_S, MAS, MAS_YR, PARAMETERS, plain_values
@@ -61,8 +62,12 @@ def stars_from(
         radial_velocity=None if velocity is None else velocity << KM_S,
         covariance=reader.covariance(parallax),
         epoch=reader.epoch(),
-        columns={name: kind.column(table, schema.extra(name)) for name in names},
+        columns={name: _lent(kind.column(table, schema.extra(name))) for name in names},
     )
+
+
+def _lent(column: Any) -> Any:
+    return frozen(column) if isinstance(column, np.ndarray) else column
 
 
 class _Reader:
@@ -78,7 +83,7 @@ class _Reader:
         place = self.schema.places[meaning]
         what = meaning if place.column == meaning else f"{meaning} (column {place.column!r})"
         values = plain_values(self.kind.numbers(self.table, place.column), what)
-        return values if place.factor == 1.0 else values * place.factor
+        return frozen(values if place.factor == 1.0 else values * place.factor)  # frozen, so that it is not copied
 
     def sky(self) -> tuple[Array, Array, Array | None, Array | None]:
         pmra, pmdec = self.value("pmra"), self.value("pmdec")

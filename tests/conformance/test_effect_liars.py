@@ -78,7 +78,7 @@ class Mutating(Honest):
 
     def forward(self, stars):
         if "source_id" in stars.columns:
-            stars["source_id"][...] += 1
+            stars["source_id"].base[...] += 1
         return super().forward(stars)
 
 

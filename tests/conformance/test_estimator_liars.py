@@ -172,7 +172,7 @@ class Mutating(Honest):
     """Write into the columns of the rows."""
 
     def collect(self, rows, params):
-        rows["mark"][...] += 1
+        rows["mark"].base[...] += 1
         return super().collect(rows, params)
 
 
