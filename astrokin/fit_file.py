@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _KEY = "astrokin_fit"
 _VERSION = 1
+_ESCAPED = "json text"
 _AS_THEY_ARE = ("converged", "used", "passes", "by")
 _MAPPINGS = ("undetermined", "left_out", "provenance")
 _QUANTITIES = ("results", "derived", "derived_error")
@@ -53,10 +55,18 @@ def write(fit: Fit, path: Any, overwrite: bool = False) -> None:
     <Quantity 5. km / s>
     """
     target = checked_name(path)
-    table = fit_output.table(fit)
+    table = _on_lines(fit_output.table(fit))
     table.meta = {_KEY: _ordered(_state(fit))}
     with atomic_output(target, overwrite) as unfinished, open(unfinished, "w", encoding="utf-8") as file:
         table.write(file, format="ascii.ecsv")
+
+
+def _on_lines(table: Any) -> Any:
+    """Labels as a line of text can hold them, for people; the header has them as they are."""
+    for name in table.colnames:
+        if table[name].dtype.kind == "U":
+            table[name] = [" ".join(text.split()) for text in table[name]]
+    return table
 
 
 def checked_name(path: Any) -> Path:
@@ -133,7 +143,9 @@ def _groups(groups: list[Any]) -> dict[str, Any]:
 
 
 def _ordered(value: Any) -> Any:
-    """Mappings in which YAML keeps the order."""
+    """Mappings in which YAML keeps the order, and text of several lines, which its comments do not keep, escaped."""
+    if isinstance(value, str) and not value.isprintable():
+        return {_ESCAPED: json.dumps(value)}
     if isinstance(value, dict):
         return OrderedDict((k, _ordered(v)) for k, v in value.items())
     return [_ordered(v) for v in value] if isinstance(value, list) else value
@@ -159,6 +171,8 @@ def _restored(state: Mapping[str, Any], place: Path, make: Callable[..., Fit]) -
 
 
 def _unordered(value: Any) -> Any:
+    if isinstance(value, Mapping) and list(value) == [_ESCAPED]:
+        return json.loads(value[_ESCAPED])
     if isinstance(value, Mapping):
         return {k: _unordered(v) for k, v in value.items()}
     return [_unordered(v) for v in value] if isinstance(value, list) else value
@@ -178,7 +192,7 @@ def _groups_of(written: Mapping[str, Any]) -> list[Any]:
 
 def _check_body(fit: Fit, table: Any, place: Path) -> None:
     """The table must be the one that belongs to the header: a file cut short, or edited, is found out."""
-    whole = fit_output.table(fit)
+    whole = _on_lines(fit_output.table(fit))
     same = table.colnames == whole.colnames and len(table) == len(whole)
     if not (same and all(_equal(table[name], whole[name]) for name in whole.colnames)):
         raise FileError(f"{place} is truncated or was edited: its table is not that of the fit in its header.")

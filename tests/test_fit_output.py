@@ -341,3 +341,20 @@ def test_an_edited_table_is_found_out(tmp_path):
     path.write_text(text.replace("version: 1", "version: 2"))
     with pytest.raises(FileError, match="format 2; this astrokin knows format 1"):
         ak.Fit.read(path)
+
+
+@pytest.mark.parametrize(
+    "label", ["null", "x\ny", "N/A", " b", "b ", "nan", "", "--", 'a "b", c', "a\tb", "é", "None", "1"]
+)
+def test_a_file_takes_every_label(label, tmp_path):
+    fit = ak.Fit({"x": [1.0, 2.0] * u.m}, np.ones((2, 1, 1)), groups=["a", label], by="kind")
+    fit.write(tmp_path / "fit.ecsv")
+    again = ak.Fit.read(tmp_path / "fit.ecsv")
+    assert again.groups == ["a", label]
+    assert everything(again) == everything(fit)
+
+
+def test_an_empty_file_is_no_fit(tmp_path):
+    (tmp_path / "fit.ecsv").write_text("")
+    with pytest.raises(FileError, match=r"fit\.ecsv is empty"):
+        ak.Fit.read(tmp_path / "fit.ecsv")
