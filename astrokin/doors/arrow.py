@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -61,6 +62,9 @@ def _arrow_numpy(column: Any) -> NDArray:
 
 def arrow_units(schema: Any) -> dict[str, u.UnitBase | None]:
     """The units that the metadata of an arrow schema give: each field's own, or those astropy wrote."""
+    twice = [name for name, n in Counter(schema.names).items() if n > 1]
+    if twice:
+        raise InputError(f"The table has several columns of one name: {twice}. Rename them.")
     written = _astropy_units((schema.metadata or {}).get(b"table_meta_yaml"))
     return {field.name: _unit_of(field, written) for field in schema}
 

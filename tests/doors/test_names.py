@@ -296,3 +296,9 @@ def test_a_schema_pickles_and_prunes():
     assert set(schema.wanted(None, None)) == set(GAIA)
     with pytest.raises(MissingColumnError, match="no extra column 'ruwi'; it has: ruwe"):
         schema.wanted(None, ("ruwi",))
+
+
+@pytest.mark.parametrize("names", ["x", {"ra": ["x"]}, {"ra": None}, ["ra"], {1: "x"}])
+def test_names_that_are_no_mapping_of_text_are_said(names):
+    with pytest.raises(InputError, match="names= maps astrokin's names to the table's own, such as"):
+        resolve({"ra": None, "dec": None}, names)

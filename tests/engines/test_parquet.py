@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import astrokin as ak
-from astrokin.errors import DroppedWarning, FileError, MissingColumnError
+from astrokin.errors import DroppedWarning, FileError, InputError, MissingColumnError
 from astrokin.stars import Stars
 
 pa = pytest.importorskip("pyarrow")
@@ -264,3 +264,24 @@ def test_the_epoch_of_the_file(tmp_path):
     stars = ak.Stars(ra=[1, 2] * u.deg, dec=[1, 2] * u.deg, epoch=2016.0)
     stars.write(tmp_path / "e.parquet")
     assert next(ParquetSource(tmp_path / "e.parquet", needs=()).blocks()).epoch == 2016.0
+
+
+def test_columns_of_one_name_are_named(tmp_path):
+    from pyarrow import parquet
+
+    from astrokin import verb_files
+
+    table = pa.table([pa.array([float(i)]) for i in range(4)], names=["ra", "dec", "parallax", "parallax"])
+    parquet.write_table(table, tmp_path / "twice.parquet")
+    reflex, oort = ak.effects.ReflexMotion(), ak.estimators.OortConstants()
+    for act in (
+        lambda: reflex.apply(table),
+        lambda: oort.fit(table),
+        lambda: oort.fit(tmp_path / "twice.parquet"),
+        lambda: ak.Stars.read(tmp_path / "twice.parquet"),
+        lambda: verb_files.run(reflex, "apply", tmp_path / "twice.parquet", tmp_path / "o.parquet"),
+        lambda: verb_files.run(reflex, "apply", tmp_path / "twice.parquet", tmp_path / "o.ecsv"),
+    ):
+        with pytest.raises(InputError, match=r"several columns of one name: \['parallax'\]"):
+            act()
+    assert [p.name for p in tmp_path.iterdir()] == ["twice.parquet"]
