@@ -116,5 +116,4 @@ def _astropy(table: Any) -> Any:
     from astrokin.doors.arrow import ArrowKind
 
     kind = ArrowKind()
-    kind.units(table)  # says which columns are there twice
     return Table({name: storable(kind.column(table, name)) for name in table.column_names}, masked=None)

@@ -96,7 +96,11 @@ def _read_votable(path: Path) -> Any:
 
 
 def _read_parquet(path: Path) -> Any:
-    return require("pyarrow.parquet", "parquet", "Reading Parquet").read_table(path)
+    from astrokin.doors.arrow import arrow_units
+
+    parquet = require("pyarrow.parquet", "parquet", "Reading Parquet")
+    arrow_units(parquet.read_schema(path))  # says which columns are there twice
+    return parquet.read_table(path)
 
 
 # ---- writers ---------------------------------------------------------------------------------------------

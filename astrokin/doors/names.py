@@ -137,9 +137,7 @@ def resolve(units: Mapping[str, u.UnitBase | None], names: Mapping[str, str] | N
 def _checked_names(names: Mapping[str, str], units: Mapping[str, Any]) -> dict[str, str]:
     out = {}
     if not isinstance(names, Mapping) or not all(isinstance(text, str) for pair in names.items() for text in pair):
-        raise InputError(
-            f"names= maps astrokin's names to the table's own, such as {{'ra': 'RA'}}, not {names!r}."
-        )
+        raise InputError(f"names= maps astrokin's names to the table's own, such as {{'ra': 'RA'}}, not {names!r}.")
     for name, column in names.items():
         mine = _canonical(name)
         if mine is None:
