@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import signal
 import subprocess
 import sys
 from itertools import pairwise
@@ -463,6 +464,24 @@ def test_an_interrupt_leaves_nothing_behind(files, suffix, monkeypatch):
     assert result.stderr.split("\n", 1)[1] == "astrokin: interrupted; no file was left half-written.\n"
     assert outputs(files) == {f"old.{suffix}"}
     assert (files / f"old.{suffix}").read_bytes() == b"the old one"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_that_ends_it_leaves_nothing_behind(files, name):
+    pytest.importorskip("pyarrow")
+    code = (
+        f"import os, signal, sys, time; sys.path.insert(0, {str(ROOT)!r}); from pyarrow import parquet\n"
+        f"signal.signal(signal.{name}, signal.SIG_DFL)\n"
+        f"end = lambda *_, **__: (os.kill(os.getpid(), signal.{name}), time.sleep(20))\n"
+        "parquet.ParquetWriter.write_table = end\n"
+        "from astrokin.cli import main; main()"
+    )
+    arguments = ["apply", "reflex-motion", "stars.parquet", "out.parquet"]
+    ended = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=files)
+    assert ended.stderr.splitlines()[-1] == f"astrokin: ended by {name}; no file was left half-written."
+    assert ended.returncode == 128 + getattr(signal, name)
+    assert outputs(files) == set()
 
 
 def test_errors_speak_the_language_of_the_command_line(files):

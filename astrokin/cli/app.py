@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -37,15 +40,46 @@ class App(click.Group):
         with warnings.catch_warnings(), without_note_on_future():
             warnings.simplefilter("default", AstrokinWarning)
             warnings.showwarning = _show_warning  # type: ignore[assignment]
-            status = _status(run)
+            with _signals_that_clean_up():
+                status = _status(run)
         if standalone_mode:
             sys.exit(status)
         return status
 
 
+class _Ended(SystemExit):
+    """A signal that ends the program, as an exception: what is half-written is removed on the way out."""
+
+
+@contextmanager
+def _signals_that_clean_up() -> Iterator[None]:
+    """Turn a signal that would end the program at once into `_Ended`; one that is ignored (nohup) stays so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, _: Any) -> None:
+        signal.signal(number, signal.SIG_IGN)  # one is enough; the next would end the cleaning up
+        raise _Ended(128 + number)
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    old = {number: signal.getsignal(number) for number in numbers}
+    mine = [number for number in numbers if old[number] == signal.SIG_DFL]
+    for number in mine:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in mine:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def _status(run: Callable[[], Any]) -> int:
     try:
         outcome = run()
+    except _Ended as ended:
+        name = signal.Signals(int(ended.code or 0) - 128).name
+        return _fail(f"ended by {name}; no file was left half-written.", int(ended.code or 0))
     except click.Abort:
         return _fail("interrupted; no file was left half-written.", INTERRUPTED)
     except click.ClickException as error:
