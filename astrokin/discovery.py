@@ -155,7 +155,7 @@ def _faults(cls: type) -> Iterator[str]:
     """What is wrong with the class attributes that everything else builds on."""
     if not is_dataclass(cls):
         yield "is no dataclass: put @dataclass(frozen=True) on it"
-    needs = getattr(cls, "needs", frozenset())
+    needs: object = getattr(cls, "needs", frozenset())
     if not isinstance(needs, frozenset | set | property):
         yield f"has needs = {needs!r}: a frozenset of names is needed"
     stage = getattr(cls, "stage", 0)

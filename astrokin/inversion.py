@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,7 +99,7 @@ def _fixed_point(forward: Map, observed: Stars) -> Stars:
 def _moved(guess: Stars, differences: tuple[Array, ...], active: NDArray[np.bool_]) -> Stars:
     direction, parallax, motion, velocity = (np.where(active & ~np.isnan(d), d, 0.0) for d in differences)
     raw = guess.raw
-    changes = {}
+    changes: dict[str, Any] = {}
     if direction.any():
         changes["direction"] = raw.direction + direction
     if parallax.any():
@@ -143,7 +144,12 @@ def _solved(matrix: Array, residual: Array) -> Array:
     matrix = np.where(np.isnan(matrix), 0.0, matrix)
     dead = (matrix == 0.0).all(axis=2)
     matrix[:, range(6), range(6)] += dead
-    return np.linalg.solve(matrix, residual[:, :, None])[:, :, 0]
+    try:
+        return np.linalg.solve(matrix, residual[:, :, None])[:, :, 0]
+    except np.linalg.LinAlgError:
+        singular = np.linalg.slogdet(matrix)[0] == 0.0  # these rows stay where they are
+        matrix[singular], residual[singular] = np.eye(6), 0.0
+        return np.linalg.solve(matrix, residual[:, :, None])[:, :, 0]
 
 
 def _stepped(guess: Stars, step: Array) -> Stars:
@@ -157,7 +163,7 @@ def _stepped(guess: Stars, step: Array) -> Stars:
 
 def _with_rows(whole: Stars, rows: NDArray[np.intp], part: Stars) -> Stars:
     raw, new = whole.raw, part.raw
-    changes = {}
+    changes: dict[str, Any] = {}
     for name in ("direction", "parallax", "proper_motion", "radial_velocity"):
         array = np.array(getattr(raw, name))
         array[..., rows] = getattr(new, name)

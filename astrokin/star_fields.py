@@ -40,20 +40,20 @@ def rows_of(values: Any, index: Any) -> Any:
     return frozen(part) if isinstance(part, np.ndarray) else part
 
 
-def one_per_row(value: Any, unit: u.UnitBase, name: str, n: int) -> Array:
+def one_per_row(value: Any, unit: u.UnitBase, name: str, n: int, copy: bool = True) -> Array:
     """A Quantity as a plain array (n,), a scalar repeated; NaN for what is not given."""
     if value is None:
         return np.full(n, np.nan)
-    array = own_values(value, unit, name)
+    array = own_values(value, unit, name, copy)
     return np.full(n, array) if array.ndim == 0 else of_length(array, n, name)
 
 
-def own_values(value: Any, unit: u.UnitBase, name: str) -> Array:
-    """A Quantity as a plain array to which nobody else can write, of no dimension or one."""
+def own_values(value: Any, unit: u.UnitBase, name: str, copy: bool = True) -> Array:
+    """A Quantity as a plain array of no dimension or one, to which nobody else can write unless `copy` is False."""
     array = raw_values(value, unit, name)
     if array.ndim > 1:
         raise InputError(f"{name} has shape {array.shape}; one value per row is needed.")
-    return private(array, value)
+    return private(array, value) if copy else array
 
 
 def of_length(array: Any, n: int, name: str) -> Any:
@@ -115,7 +115,7 @@ def _own_column(array: Any, given: Any) -> Any:
     array = frozen(private(array, given))
     if type(array) is not np.ma.MaskedArray or array.mask is np.ma.nomask:
         return array
-    return np.ma.MaskedArray(array, mask=frozen(array.mask.copy()), keep_mask=False)
+    return np.ma.MaskedArray(array, mask=frozen(np.array(array.mask)), keep_mask=False)
 
 
 def _checked_group(value: Any, n: int) -> NDArray[np.intp]:

@@ -263,7 +263,9 @@ def test_stars_do_not_change_with_what_they_were_made_of():
     assert (stars["age"][0], stars["old"][0]) == (1.0, 1)
 
 
-@pytest.mark.parametrize("what", [lambda s: s.covariance, lambda s: s["age"], lambda s: s.columns["old"], lambda s: s.epoch])
+@pytest.mark.parametrize(
+    "what", [lambda s: s.covariance, lambda s: s["age"], lambda s: s.columns["old"], lambda s: s.epoch]
+)
 def test_stars_cannot_be_written_into(what):
     columns = {"age": np.ones(2), "old": np.ma.MaskedArray([1, 2], [False, True])}
     stars = sample(2, epoch=[2015.5, 2016.0], columns=columns, covariance=np.stack([np.eye(6)] * 2))
@@ -335,6 +337,7 @@ def test_bad_values_are_named(values, message):
     [
         (dict(paralax=[1.0]), r"no field 'paralax'; it has: direction, parallax"),
         (dict(parallax=np.ones(3)), r"parallax has shape \(3,\); \(2,\) is needed"),
+        (dict(parallax=[1.0, np.inf]), "parallax is infinite in row 1"),
         (dict(direction=np.ones(2)), r"direction has shape \(2,\); \(3, 2\) is needed"),
         (dict(radial_velocity=[1, 2] * u.m), "radial_velocity is in m"),
     ],
@@ -361,3 +364,13 @@ def test_what_goes_into_stars_of_is_shown_the_way():
     with pytest.raises(TypeError, match="required keyword-only argument: 'dec'"):
         ak.Stars(ra=[1.0] * u.deg)
     assert list(inspect.signature(ak.Stars).parameters)[:3] == ["ra", "dec", "parallax"]
+
+
+def test_copy_false_shares_the_callers_memory():
+    ra = np.array([10.0, 20.0]) << u.deg
+    kwargs = {"dec": [1.0, 2.0] * u.deg, "parallax": [1.0, 2.0] * u.mas}
+    assert not np.may_share_memory(ak.Stars(ra=ra, **kwargs).ra, ra)
+    shared = ak.Stars(ra=ra, **kwargs, copy=False)
+    assert np.may_share_memory(shared.ra, ra)
+    with pytest.raises(ValueError, match="read-only"):
+        shared.ra[0] = 0 * u.deg
