@@ -14,7 +14,7 @@ from typing import Any, Self
 import astropy.units as u
 import numpy as np
 
-from astrokin.errors import InputError, closest_first
+from astrokin.errors import ArgumentError, InputError, closest_first
 from astrokin.times import julian_years, time_from_text
 from astrokin.units import is_quantity, plain_values, raw_values
 
@@ -363,7 +363,9 @@ class Parametrised:
     @classmethod
     def specs(cls) -> Iterator[tuple[str, Spec]]:
         """The declared parameters, as (name, `Spec`) in the order of their declaration."""
-        for f in dataclasses.fields(cls):  # type: ignore[arg-type]
+        if not hasattr(cls, "__dataclass_fields__"):
+            raise ArgumentError(f"{cls.__name__} is no dataclass: write @dataclass(frozen=True) above its class.")
+        for f in dataclasses.fields(cls):
             if _KEY in f.metadata:
                 yield f.name, f.metadata[_KEY]
 

@@ -6,6 +6,9 @@ parallax in mas, proper motion in mas/yr, radial velocity in km/s, epochs in Jul
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import astropy.units as u
@@ -86,10 +89,24 @@ def plain_values(value: Any, name: str, complex_too: bool = False) -> NDArray[An
     if known:
         _refuse_kind(plain.dtype, name, complex_too)
         plain = np.asarray(plain, dtype=np.complex128)
-    if not _surely_finite(plain) and np.isinf(plain).any():
+    if not _INFINITE_TOO.get() and not _surely_finite(plain) and np.isinf(plain).any():
         rows = some_rows(np.flatnonzero(np.isinf(np.atleast_1d(plain).reshape(-1))))
         raise InputError(f"{name} is infinite in {rows}: mark missing values as NaN.")
     return plain
+
+
+_INFINITE_TOO: ContextVar[bool] = ContextVar("infinite_too", default=False)
+
+
+@contextmanager
+def overflow_allowed() -> Iterator[None]:
+    """Within, infinite values are no errors and no warnings: whoever asks for this looks for them in the end."""
+    token = _INFINITE_TOO.set(True)
+    try:
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            yield
+    finally:
+        _INFINITE_TOO.reset(token)
 
 
 #: What numpy would turn into numbers, though it is none.

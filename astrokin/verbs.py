@@ -14,9 +14,9 @@ from astrokin.angles import components, dot
 from astrokin.covariance import Covariance
 from astrokin.engines import memory
 from astrokin.errors import InputError, MissingValueError, RefusedRowsError, RowsWarning, closest_first, some_rows
-from astrokin.propagation import propagated
+from astrokin.propagation import missing, propagated
 from astrokin.stars import Stars
-from astrokin.units import KM_S, MAS, MAS_IN_RAD, MAS_YR
+from astrokin.units import KM_S, MAS, MAS_IN_RAD, MAS_YR, overflow_allowed
 
 if TYPE_CHECKING:
     from astrokin.effect_base import Effect
@@ -25,6 +25,9 @@ Array = NDArray[np.float64]
 
 #: Standard deviation (km/s) of the prior that a missing radial velocity carries as "zero".
 RV_PRIOR = 50.0
+#: The reason for which rows are refused whose values leave the range of numbers.
+OVERFLOW = "overflow"
+_SIX = frozenset({"direction", "parallax", "proper_motion", "radial_velocity"})
 _MISSING_RV = ("zero", "nan", "error")
 _REFUSED = ("nan", "error")
 
@@ -92,25 +95,55 @@ class BlockRun:
 
 
 def _stepped(effect: Effect, verb: str, stars: Stars) -> Stars:
-    if verb == "apply":
-        out = effect.forward(stars)
-        if stars.raw.covariance is not None:
-            out = out.replace(covariance=propagated(effect.jacobian(stars), stars, out, effect.noise(stars)))
-        return out
-    out = effect.backward(stars)
-    if stars.raw.covariance is not None:
-        out = out.replace(covariance=_covariance_before(effect, stars, out))
-    return out
+    with overflow_allowed():
+        out = effect.forward(stars) if verb == "apply" else effect.backward(stars)
+        _check_made(effect, "forward" if verb == "apply" else "backward", stars, out)
+        out = _without_overflow(stars, out)
+        if stars.raw.covariance is None:
+            return out
+        if verb == "apply":
+            return out.replace(covariance=propagated(effect.jacobian(stars), stars, out, effect.noise(stars)))
+        return _with_covariance_before(effect, stars, out)
 
 
-def _covariance_before(effect: Effect, observed: Stars, true: Stars) -> Covariance:
+def _check_made(effect: Effect, method: str, stars: Stars, out: Any) -> None:
+    if not isinstance(out, Stars):
+        raise InputError(f"{effect.name}: {method} returns {type(out).__name__}, not Stars.")
+    if len(out) != len(stars):
+        raise InputError(f"{effect.name}: {method} returns {len(out)} rows of {len(stars)}; each row needs one.")
+
+
+def _without_overflow(before: Stars, after: Stars) -> Stars:
+    """Refuse rows that the formula made infinite, or lost though nothing was missing."""
+    bad: Any = False
+    for name in after.changed_since(before) & _SIX:
+        values = getattr(after.raw, name)
+        if not np.isfinite(np.real(values).sum()):
+            bad = bad | np.isinf(values).reshape(-1, len(after)).any(axis=0)
+        if name == "direction" and len(after):
+            square = dot(values, values)
+            if not square.min() > 0.5:  # too large to be normalised: zero, or NaN
+                bad = bad | (~(square > 0.5) & ~missing(before).any(axis=1) & _not_refused(after))
+    return after if bad is False else after.refuse(bad, OVERFLOW)
+
+
+def _not_refused(stars: Stars) -> Any:
+    return ~np.any([np.zeros(len(stars), bool), *stars.refused.values()], axis=0)
+
+
+def _with_covariance_before(effect: Effect, observed: Stars, true: Stars) -> Stars:
     """The way back adds the effect's own uncertainty too: J^-1 (C + noise) J^-T."""
     forward = effect.jacobian(true)
-    gap = np.isnan(forward)
-    inverse = np.linalg.inv(np.where(gap, np.eye(6), forward))
+    forward = np.where(np.isnan(forward), np.eye(6), forward)
+    try:
+        inverse = np.linalg.inv(forward)
+    except np.linalg.LinAlgError:
+        singular = np.linalg.slogdet(forward)[0] == 0.0
+        inverse = np.linalg.inv(np.where(singular[:, None, None], np.eye(6), forward))
+        true = true.refuse(singular, OVERFLOW)
     noise = effect.noise(true)
     carried = None if noise is None else inverse @ noise @ inverse.swapaxes(1, 2)
-    return propagated(inverse, observed, true, carried)
+    return true.replace(covariance=propagated(inverse, observed, true, carried))
 
 
 # ---- missing radial velocities ---------------------------------------------------------------------------

@@ -225,3 +225,56 @@ def test_nothing_that_is_known_is_silently_lost(stars):
             gap = np.isnan(np.atleast_2d(getattr(after.raw, name))[-1])
             had = np.isnan(np.atleast_2d(getattr(stars.raw, name))[-1])
             np.testing.assert_array_equal(gap[whole], had[whole])
+
+
+# ---- formulas that go wrong ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("parallax", [1e300, 5e-324])
+@pytest.mark.filterwarnings("error:.*encountered:RuntimeWarning")
+def test_rows_that_overflow_are_refused(parallax):
+    stars = samples.field_stars(3, epoch=2016.0)
+    stars = stars.replace(parallax=[parallax, 5.0, 5.0] * u.mas)
+    effect = ak.effects.PerspectiveAcceleration(epoch=2050.0, reference_epoch=2016.0)
+    with pytest.warns(RowsWarning, match="1 of 3 rows: refused, overflow"):
+        after = effect.apply(stars)
+    assert after.refused["overflow"].tolist() == [True, False, False]
+    assert np.isfinite(after.direction[:, 1:]).all()
+
+
+@pytest.mark.filterwarnings("error:.*encountered:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore::astrokin.errors.RowsWarning")
+def test_the_way_back_with_a_covariance_survives_an_absurd_row():
+    stars = samples.field_stars(3)
+    stars = stars.replace(covariance=samples.covariances(stars), radial_velocity=[1.0, 1e20, 2.0] * u.km / u.s)
+    after = ak.effects.ReflexMotion().remove(stars)
+    assert np.isfinite(after.covariance[[0, 2]]).all()
+
+
+@pytest.mark.parametrize(
+    ("forward", "words"),
+    [(lambda s: None, "forward returns NoneType, not Stars"), (lambda s: s[:1], "forward returns 1 rows of 3")],
+)
+def test_what_a_formula_returns_is_checked(forward, words):
+    @dataclass(frozen=True)
+    class Odd(ak.Effect):
+        name = "odd"
+        stage = ak.Stage.SOURCE
+
+        def forward(self, stars):
+            return forward(stars)
+
+    with pytest.raises(InputError, match=f"odd: {words}"):
+        Odd().apply(samples.field_stars(3))
+
+
+def test_an_effect_that_is_no_dataclass_is_told_so():
+    class Bare(ak.Effect):
+        name = "bare"
+        stage = ak.Stage.SOURCE
+
+        def forward(self, stars):
+            return stars
+
+    with pytest.raises(TypeError, match="Bare is no dataclass: write @dataclass"):
+        Bare().apply(samples.field_stars(3))
