@@ -48,7 +48,7 @@ def numbers_of(column: Any) -> Any:
     if np.ma.isMaskedArray(column):
         values, mask = np.asarray(np.ma.getdata(column)), np.ma.getmaskarray(column)
         values = values.astype(np.float64) if values.dtype.kind in "iub" else values
-        return np.where(mask, np.nan, values) if mask.any() else values
+        return np.where(mask, np.nan, values) if mask.any() and values.dtype.kind not in "US" else values
     return np.asarray(getattr(column, "value", column))
 
 

@@ -82,7 +82,10 @@ class _Reader:
             return None
         place = self.schema.places[meaning]
         what = meaning if place.column == meaning else f"{meaning} (column {place.column!r})"
-        values = plain_values(self.kind.numbers(self.table, place.column), what)
+        try:
+            values = plain_values(self.kind.numbers(self.table, place.column), what)
+        except InputError as error:
+            raise InputError(f"{error}{_first_word(self.kind.column(self.table, place.column))}") from None
         return frozen(values if place.factor == 1.0 else values * place.factor)  # frozen, so that it is not copied
 
     def sky(self) -> tuple[Array, Array, Array | None, Array | None]:
@@ -115,6 +118,22 @@ class _Reader:
             return self.schema.epoch
         column = self.kind.numbers(self.table, self.schema.places["epoch"].column)
         return plain_values(julian_years(column) if hasattr(column, "jd1") else column, "epoch")
+
+
+def _first_word(column: Any) -> str:
+    """Where text that is no number stands in a column, for an error; nothing where there is none."""
+    for row, value in enumerate(np.ma.getdata(column).tolist() if hasattr(column, "tolist") else ()):
+        if isinstance(value, str) and value and not _is_number(value):
+            return f" The first that is none is {value!r} in row {row}."
+    return ""
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def inverse(values: Array, name: str) -> Array:

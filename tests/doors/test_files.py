@@ -4,6 +4,8 @@ import gzip
 import os
 import stat
 import sys
+from importlib import import_module
+from importlib.util import find_spec
 
 import astropy.units as u
 import numpy as np
@@ -13,7 +15,7 @@ from astropy.table import QTable, Table
 import astrokin as ak
 from astrokin.covariance import Covariance
 from astrokin.doors.files import read_table, write_table
-from astrokin.errors import FileError, MissingColumnError, MissingDependencyError
+from astrokin.errors import FileError, InputError, MissingColumnError, MissingDependencyError
 from astrokin.tables import atomic_output, read_stars
 
 FORMS = ["parquet", "fits", "fits.gz", "ecsv", "ecsv.gz", "vot", "xml", "csv", "csv.gz"]
@@ -428,3 +430,20 @@ def test_pq_is_parquet_too(tmp_path):
     ak.Stars(ra=[1, 2] * u.deg, dec=[0, 0] * u.deg, parallax=[5, 5] * u.mas).write(tmp_path / "x.PQ")
     assert len(ak.Stars.read(tmp_path / "x.PQ")) == 2
     assert verb_files.run(ak.effects.ReflexMotion(), "apply", tmp_path / "x.PQ", tmp_path / "y.parquet") == 2
+
+
+def test_text_among_numbers_is_shown_with_its_row(tmp_path):
+    (tmp_path / "x.csv").write_text("ra,dec,plx\n1,2,3\n4,5,\n7,8,abc\n")
+    with pytest.raises(InputError, match=r"parallax \(column 'plx'\) holds text.*is 'abc' in row 2\."):
+        read_stars(tmp_path / "x.csv", names={"parallax": "plx"})
+
+
+def test_text_among_numbers_of_any_table():
+    values = {"ra": [1.0, 2.0], "dec": ["1", "x"]}
+    tables = [values, Table(values)]
+    for package, make in (("pandas", "DataFrame"), ("pyarrow", "table")):
+        if find_spec(package):
+            tables.append(getattr(import_module(package), make)(values))
+    for table in tables:
+        with pytest.raises(InputError, match=r"dec.* holds .* is 'x' in row 1\."):
+            ak.Stars.of(table)
