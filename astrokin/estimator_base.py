@@ -95,7 +95,11 @@ class Estimator(Parametrised, ABC):
     max_passes: ClassVar[int] = 1
 
     min_parallax_over_error: float | None = option(
-        None, doc="leave out stars of a smaller parallax/error", physical=_positive, domain="a positive number"
+        None,
+        kind=float,
+        doc="leave out stars of a smaller parallax/error",
+        physical=_positive,
+        domain="a positive number",
     )
     min_distance: u.Quantity | None = parameter(
         None, unit=u.kpc, per_row=False, doc="leave out nearer stars", physical=_positive, domain="a positive distance"
@@ -106,12 +110,26 @@ class Estimator(Parametrised, ABC):
     parallax_zero_point: Any = parameter(None, unit=u.mas, doc="taken off every parallax first")
     by: Any = option(None, doc="fit groups: a column, or (column, edges)")
     clip: float | None = option(
-        None, doc="leave out residuals beyond so many sigma", physical=_positive, domain="a positive number"
+        None,
+        kind=float,
+        doc="leave out residuals beyond so many sigma",
+        physical=_positive,
+        domain="a positive number",
     )
     bootstrap: int = option(
-        0, doc="number of bootstrap replicates", physical=lambda n: n == 0 or n >= 2, domain="0, or at least 2"
+        0,
+        kind=int,
+        doc="number of bootstrap replicates",
+        physical=lambda n: n == 0 or n >= 2,
+        domain="0, or at least 2",
     )
-    seed: int = option(0, doc="seed of the bootstrap")
+    seed: int = option(
+        0,
+        kind=int,
+        doc="seed of the bootstrap",
+        physical=lambda n: 0 <= n < 2**63,
+        domain="a whole number from 0 to 2**63 - 1",
+    )
 
     # ---- what an author writes ---------------------------------------------------------------------------
 

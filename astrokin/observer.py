@@ -90,7 +90,7 @@ class Observer(Parametrised):
     obswl: Any = parameter(1 * u.micron, doc="wavelength", physical=lambda x: x > 0, domain="a positive wavelength")
     position: Any = parameter(None, unit=u.au, shape=(3,), doc="barycentric, ICRS axes")
     velocity: Any = parameter(None, unit=KM_S, shape=(3,), doc="barycentric, ICRS axes")
-    ephemeris: str = option("builtin", doc="what astropy takes the Earth and the Sun from")
+    ephemeris: str = option("builtin", kind=str, doc="what astropy takes the Earth and the Sun from")
 
     def __post_init__(self) -> None:
         for name in _AIR:

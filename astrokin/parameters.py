@@ -63,6 +63,7 @@ class Spec:
     domain: str = ""
     part: type | None = None
     reader: Callable[[str, str], Any] | None = None
+    of_type: type | None = None
 
     @property
     def plain(self) -> bool:
@@ -182,8 +183,36 @@ def _check_epoch(spec: Spec, value: Any, where: str) -> Any:
     raise InputError(f"{where} is {value!r}: give an astropy Time, {texts}, or a Julian year TCB as a plain number.")
 
 
+#: What an option of each type takes, and how that is called.
+_TYPES: dict[type, tuple[tuple[type, ...], str]] = {
+    bool: ((bool, np.bool_), "True or False"),
+    int: ((int, np.integer), "a whole number"),
+    float: ((int, float, np.integer, np.floating), "a number"),
+    str: ((str,), "a text"),
+}
+
+
+def _of_type(spec: Spec, value: Any, where: str) -> Any:
+    taken, words = _TYPES[spec.of_type]  # type: ignore[index]
+    other = isinstance(value, bool | np.bool_) != (spec.of_type is bool) or isinstance(value, np.timedelta64)
+    if other or not isinstance(value, taken) or (spec.of_type is float and not np.isfinite(value)):
+        raise InputError(f"{where} is {value!r}; {words} is needed.")
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _own(value: Any) -> Any:
+    """An array, alone or in a tuple, as a copy that cannot be written to."""
+    if isinstance(value, tuple):
+        return tuple(map(_own, value))
+    if isinstance(value, np.ndarray):
+        value = value.copy()
+        value.flags.writeable = False
+    return value
+
+
 def _check_option(spec: Spec, value: Any, where: str) -> Any:
-    if spec.allowed and value not in spec.allowed:
+    value = _own(value) if spec.of_type is None else _of_type(spec, value, where)
+    if spec.allowed and not any(value == a and isinstance(value, bool) == isinstance(a, bool) for a in spec.allowed):
         allowed = closest_first(str(value), map(str, spec.allowed))
         raise InputError(f"{where} is {value!r}; it can be {', '.join(map(repr, allowed))}.")
     if spec.physical is not None and not spec.physical(value):
@@ -232,7 +261,7 @@ def _quantity_from_text(text: str, spec: Spec, where: str) -> Any:
 def _option_from_text(text: str, spec: Spec, where: str) -> Any:
     if text.lower() in ("none", "true", "false"):
         return {"none": None, "true": True, "false": False}[text.lower()]
-    parts = [_number_or_text(t.strip()) for t in text.split(",")]
+    parts = [text] if spec.of_type is str else [_number_or_text(t.strip()) for t in text.split(",")]
     return parts[0] if len(parts) == 1 else tuple(parts)
 
 
@@ -333,10 +362,18 @@ def option(
     doc: str = "",
     physical: Callable[[Any], Any] | None = None,
     domain: str = "",
+    kind: type | None = None,
 ) -> Any:
-    """Declare a plain option (a word, a number, a flag), as a dataclass field; `allowed` lists its values."""
+    """Declare a plain option (a word, a number, a flag), as a dataclass field.
+
+    `allowed` lists its values; or `kind`, one of bool, int, float and str, says of what type they are.
+    """
     optional = default is None and not allowed
-    spec = Spec("option", doc, allowed=allowed, per_row=False, optional=optional, physical=physical, domain=domain)
+    if kind is not None and kind not in _TYPES:
+        raise InputError(f"option(kind={kind!r}): it can be {', '.join(t.__name__ for t in _TYPES)}.")
+    spec = Spec(
+        "option", doc, allowed=allowed, per_row=False, optional=optional, physical=physical, domain=domain, of_type=kind
+    )
     return _field(default, spec)
 
 

@@ -278,3 +278,59 @@ def test_a_column_that_holds_no_epochs_is_named(values, words):
 def test_a_column_that_holds_no_numbers_is_named(values, words):
     with pytest.raises(InputError, match=f"column 'x'.*{words}"):
         Orbit(period=ak.column("x")).bound(STARS.replace(columns={"x": values}))
+
+
+# ---- options of a type -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Typed(Parametrised):
+    """A thing with an option of each type."""
+
+    ratio: float | None = ak.option(None, kind=float, physical=lambda x: x > 0, domain="a positive number")
+    times: int = ak.option(0, kind=int)
+    flag: bool = ak.option(False, kind=bool)
+    word: str = ak.option("here", kind=str)
+    few: int = ak.option(1, allowed=(1, 2))
+    by: Any = ak.option(None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        *(("ratio", v, "; a number is needed") for v in ("abc", [1, 2], 3 * u.km, True, np.nan, np.timedelta64(3, "D"))),
+        ("ratio", -1, "; a positive number is needed"),
+        *(("times", v, "; a whole number is needed") for v in (2.5, "x", None, True)),
+        ("flag", 1, "; True or False is needed"),
+        ("word", 1, "; a text is needed"),
+        ("few", True, "; it can be '1', '2'"),
+    ],
+)
+def test_an_option_has_its_type(name, value, words):
+    with pytest.raises(InputError, match=f"Typed.{name} is .*{words}"):
+        Typed(**{name: value})
+    if isinstance(value, str | float) and not isinstance(value, bool):
+        with pytest.raises(InputError, match=words):
+            Typed(**{name: dict(Typed.specs())[name].from_text(str(value), "--set")})
+
+
+def test_options_of_a_type_are_taken():
+    word = dict(Typed.specs())["word"].from_text("1", "--set")
+    made = Typed(ratio=np.float32(2), times=np.int64(3), flag=np.True_, word=word)
+    assert (made.ratio, made.times, made.flag, made.word) == (2.0, 3, True, "1")
+    with pytest.raises(InputError, match="it can be bool, int, float, str"):
+        ak.option(1, kind=dict)
+
+
+@pytest.mark.parametrize("values", [{"seed": v} for v in (-1, None, "a", 2**70)] + [{"bootstrap": None}, {"clip": "abc"}])
+def test_the_options_of_estimators_have_types(values):
+    with pytest.raises(InputError, match=next(iter(values))):
+        ak.estimators.OortConstants(**values)
+
+
+def test_the_arrays_of_an_option_are_its_own():
+    edges = np.array([1.0, 2.0])
+    made = Typed(by=("a", edges))
+    edges[0] = 7.0
+    assert made.by[1].tolist() == [1.0, 2.0]
+    assert not made.by[1].flags.writeable
