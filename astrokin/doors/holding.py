@@ -61,6 +61,8 @@ def _changed(column: Any, kind: str) -> Any:
     if dtype.kind == "S" and kind in ("CSV", "Parquet"):
         return np.char.decode(column, "utf-8") if not np.ma.isMaskedArray(column) else _decoded(column)
     wider = _WIDER.get(kind, {}).get(f"{dtype.kind}{dtype.itemsize}")
+    if kind == "VOTable" and dtype == np.uint8 and np.ma.isMaskedArray(column):
+        wider = "i2"  # which has a number to spare for what is missing
     return column if wider is None else column.astype(wider)
 
 
