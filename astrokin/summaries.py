@@ -131,8 +131,11 @@ class NormalEquations:
 
     @cached_property
     def _decomposed(self) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
-        scale = np.sqrt(np.where(self._diagonal > 0, self._diagonal, 1.0))
-        values, vectors = np.linalg.eigh(self.matrix / scale[:, :, None] / scale[:, None, :])
+        # Sums that are not finite determine nothing.
+        matrix = np.where(np.isfinite(self.matrix).all(axis=(1, 2), keepdims=True), self.matrix, 0.0)
+        diagonal = np.einsum("gii->gi", matrix)
+        scale = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+        values, vectors = np.linalg.eigh(matrix / scale[:, :, None] / scale[:, None, :])
         return scale, values, vectors, values > 1e-10 * np.maximum(values[:, -1:], 0.0)
 
     @property

@@ -315,3 +315,10 @@ def test_histograms_of_other_edges_do_not_merge():
 def test_edges_must_increase(edges):
     with pytest.raises(InputError, match="at least two, strictly increasing"):
         Histogram.of(np.zeros(1), edges)
+
+
+def test_sums_that_are_not_finite_determine_nothing():
+    matrix = np.stack([np.eye(2), np.full((2, 2), np.inf), np.full((2, 2), np.nan)])
+    normal = NormalEquations(matrix, np.ones((3, 2)), np.ones(3), np.ones(3))
+    assert normal.undetermined.tolist() == [[False, False], [True, True], [True, True]]
+    assert normal.step().tolist() == [[1.0, 1.0], [0.0, 0.0], [0.0, 0.0]]
