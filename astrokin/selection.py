@@ -103,7 +103,7 @@ class Selection:
 
     def _cuts(self, stars: Stars) -> list[tuple[str, Mask]]:
         parallax, tests = stars.raw.parallax, []
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             if self.min_parallax_over_error is not None:
                 ratio = parallax / _parallax_error(stars)
                 tests.append(

@@ -12,6 +12,7 @@ import astrokin as ak
 from astrokin.covariance import Covariance
 from astrokin.errors import InputError, MissingColumnError
 from astrokin.selection import Selection
+from astrokin.testing import samples
 
 KS = u.km / u.s
 
@@ -382,3 +383,10 @@ def test_half_a_position_or_motion_is_none(name, reason):
     kept, left_out = Selection(needs=frozenset({"proper_motion"}))(ak.Stars(**values))
     assert len(kept) == 1
     assert dict(left_out) == {reason: 1}
+
+
+@pytest.mark.filterwarnings("error:.*encountered:RuntimeWarning")
+def test_an_error_of_zero_passes_every_cut_without_a_warning():
+    stars = samples.field_stars(5)
+    stars = stars.replace(covariance=ak.Covariance(errors={"parallax": np.zeros(5)}), parallax=np.ones(5))
+    assert len(Selection(min_parallax_over_error=5.0)(stars)[0]) == np.isfinite(stars.direction[0]).sum()
