@@ -7,6 +7,7 @@ hashing, pickling and reading from the command line follow from the declaration.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass, field
 from typing import Any, Self
@@ -195,7 +196,7 @@ _TYPES: dict[type, tuple[tuple[type, ...], str]] = {
 def _of_type(spec: Spec, value: Any, where: str) -> Any:
     taken, words = _TYPES[spec.of_type]  # type: ignore[index]
     other = isinstance(value, bool | np.bool_) != (spec.of_type is bool) or isinstance(value, np.timedelta64)
-    if other or not isinstance(value, taken) or (spec.of_type is float and not np.isfinite(value)):
+    if other or not isinstance(value, taken) or (spec.of_type is float and not math.isfinite(value)):  # type: ignore[arg-type]
         raise InputError(f"{where} is {value!r}; {words} is needed.")
     return value.item() if isinstance(value, np.generic) else value
 
@@ -402,7 +403,7 @@ class Parametrised:
         """The declared parameters, as (name, `Spec`) in the order of their declaration."""
         if not hasattr(cls, "__dataclass_fields__"):
             raise ArgumentError(f"{cls.__name__} is no dataclass: write @dataclass(frozen=True) above its class.")
-        for f in dataclasses.fields(cls):
+        for f in dataclasses.fields(cls):  # type: ignore[arg-type]
             if _KEY in f.metadata:
                 yield f.name, f.metadata[_KEY]
 

@@ -16,6 +16,7 @@ from astrokin.engines import memory
 from astrokin.errors import InputError, MissingValueError, RefusedRowsError, RowsWarning, closest_first, some_rows
 from astrokin.propagation import missing, propagated
 from astrokin.stars import Stars
+from astrokin.times import without_note_on_future
 from astrokin.units import KM_S, MAS, MAS_IN_RAD, MAS_YR, overflow_allowed
 
 if TYPE_CHECKING:
@@ -68,7 +69,9 @@ def run_on_stars(effect: Effect, verb: str, stars: Stars, rules: Rules, angles: 
     work = BlockRun(effect, verb, rules, angles)
     out = stars.rejoined(memory.map_blocks(work, stars, progress=rules.progress, label=f"{verb} {effect.name}"))
     _tell(effect, verb, stars, out, rules)
-    return out.replace(history=(*stars.history, f"{verb} {effect!r}"))
+    with without_note_on_future():
+        told = f"{verb} {effect!r}"
+    return out.replace(history=(*stars.history, told))
 
 
 @dataclass(frozen=True)

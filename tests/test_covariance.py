@@ -109,7 +109,10 @@ ONE = np.ones(2)
         (dict(errors={"ra": ONE * u.km}), "the error of ra is in km"),
         (dict(errors={"ra": ONE, "dec": np.ones(3)}), "dec has 3 values, ra 2"),
         (dict(errors={"ra": np.ones((2, 2))}), r"shape \(2, 2\); one value per row"),
-        (dict(errors={"ra": ONE}, correlations={("ra", "dec"): [0.5, 1.5]}), "ra and dec lies outside -1 to 1 in row 1"),
+        (
+            dict(errors={"ra": ONE}, correlations={("ra", "dec"): [0.5, 1.5]}),
+            "ra and dec lies outside -1 to 1 in row 1",
+        ),
         (dict(errors={"ra": ONE}, correlations={("ra", "b"): ONE}), r"\('ra', 'b'\) is no pair"),
         (dict(errors={"ra": ONE}, correlations={("ra", "ra"): ONE}), "is no pair"),
         (dict(errors={"ra": ONE}, correlations={"ra": ONE}), "'ra' is no pair"),

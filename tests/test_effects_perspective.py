@@ -265,9 +265,7 @@ def test_stars_of_different_epochs_come_to_one():
 
 @pytest.mark.parametrize("epoch", [None, float("nan"), 2050 * u.day])
 def test_an_epoch_that_is_none(epoch):
-    with pytest.raises(
-        InputError, match=r"PerspectiveAcceleration\.epoch is .*give an astropy Time, .*Julian year"
-    ):
+    with pytest.raises(InputError, match=r"PerspectiveAcceleration\.epoch is .*give an astropy Time, .*Julian year"):
         Perspective(epoch=epoch)
 
 

@@ -298,7 +298,10 @@ class Typed(Parametrised):
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        *(("ratio", v, "; a number is needed") for v in ("abc", [1, 2], 3 * u.km, True, np.nan, np.timedelta64(3, "D"))),
+        *(
+            ("ratio", v, "; a number is needed")
+            for v in ("abc", [1, 2], 3 * u.km, True, np.nan, np.timedelta64(3, "D"))
+        ),
         ("ratio", -1, "; a positive number is needed"),
         *(("times", v, "; a whole number is needed") for v in (2.5, "x", None, True)),
         ("flag", 1, "; True or False is needed"),
@@ -322,7 +325,9 @@ def test_options_of_a_type_are_taken():
         ak.option(1, kind=dict)
 
 
-@pytest.mark.parametrize("values", [{"seed": v} for v in (-1, None, "a", 2**70)] + [{"bootstrap": None}, {"clip": "abc"}])
+@pytest.mark.parametrize(
+    "values", [{"seed": v} for v in (-1, None, "a", 2**70)] + [{"bootstrap": None}, {"clip": "abc"}]
+)
 def test_the_options_of_estimators_have_types(values):
     with pytest.raises(InputError, match=next(iter(values))):
         ak.estimators.OortConstants(**values)

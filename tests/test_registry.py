@@ -113,16 +113,12 @@ def test_two_distributions_may_use_one_entry_point_name():
 
 def test_one_class_brought_twice_is_no_collision():
     shift = make_effect("shift")
-    registry = registry_of(
-        FakeEntryPoint("a", make_plugin([shift])), FakeEntryPoint("b", make_plugin([shift]))
-    )
+    registry = registry_of(FakeEntryPoint("a", make_plugin([shift])), FakeEntryPoint("b", make_plugin([shift])))
     assert registry.find(EFFECTS, "shift") is shift
 
 
 def test_an_entry_point_outside_any_distribution_is_called_by_its_module():
-    registry = Registry(
-        builtins=(), entry_points=lambda: [EntryPoint("x", "no_such_module_here", "astrokin")]
-    )
+    registry = Registry(builtins=(), entry_points=lambda: [EntryPoint("x", "no_such_module_here", "astrokin")])
     with pytest.warns(PluginWarning, match="'x' of no_such_module_here is left out: ModuleNotFoundError"):
         registry.plugins
 
@@ -281,9 +277,7 @@ def test_built_ins_cannot_be_blocked(monkeypatch):
 
 
 def test_an_unknown_name_lists_what_exists_closest_first():
-    registry = registry_of(
-        FakeEntryPoint("a", make_plugin([make_effect(n) for n in ("zeta", "alpha", "beta")]))
-    )
+    registry = registry_of(FakeEntryPoint("a", make_plugin([make_effect(n) for n in ("zeta", "alpha", "beta")])))
     with pytest.raises(UnknownNameError, match=r"^there is no effect 'betta'; there are: beta, zeta, alpha$"):
         registry.find(EFFECTS, "betta")
     with pytest.raises(LookupError, match="there is no estimator 'x'; there are: none"):
@@ -299,9 +293,7 @@ def test_a_wrong_keyword_lists_what_is_taken_closest_first():
 
 
 def test_a_missing_keyword_is_named():
-    registry = registry_of(
-        FakeEntryPoint("a", make_plugin([make_effect("shift", __annotations__={"by": float})]))
-    )
+    registry = registry_of(FakeEntryPoint("a", make_plugin([make_effect("shift", __annotations__={"by": float})])))
     with pytest.raises(TypeError, match=r"Shift needs by$"):
         registry.create(EFFECTS, "shift", {})
 
@@ -316,9 +308,7 @@ def test_threads_share_one_loading():
             return self.plugin
 
     registry = registry_of(Slow("slow", make_plugin([make_effect("shift")])))
-    threads = [
-        threading.Thread(target=lambda: found.append(registry.find(EFFECTS, "shift"))) for _ in range(8)
-    ]
+    threads = [threading.Thread(target=lambda: found.append(registry.find(EFFECTS, "shift"))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -352,9 +342,7 @@ def test_an_effect_is_listed_with_what_it_says_of_itself():
 
 def test_stages_between_the_named_ones_and_those_by_option_are_listed():
     between = make_effect("between", stage=int(ak.Stage.SOURCE) + 50)
-    optional = make_effect(
-        "optional", stage=property(lambda self: ak.Stage.SOURCE), needs=property(lambda self: ())
-    )
+    optional = make_effect("optional", stage=property(lambda self: ak.Stage.SOURCE), needs=property(lambda self: ()))
     registry = registry_of(FakeEntryPoint("a", make_plugin([between, optional])))
     table = {row["name"]: row for row in effects_table(registry)}
     assert table["between"]["stage"] == "150 (between SOURCE and REFLEX)"

@@ -74,9 +74,7 @@ class Site:
         (self.folder / f"{package}.py").write_text(module)
         info = self.folder / f"{package}-{version}.dist-info"
         info.mkdir()
-        info.joinpath("METADATA").write_text(
-            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n"
-        )
+        info.joinpath("METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
         info.joinpath("entry_points.txt").write_text(f"[astrokin]\n{entry_point} = {package}\n")
 
     def report(self, *names, **environment):
@@ -122,9 +120,7 @@ def test_a_broken_plugin_is_named_and_takes_nothing_down(site, module, message):
     site.add("culprit", module)
     site.add("innocent", effect_module("fine", "Fine"))
     report = site.report("fine", "reflex-motion", "nothing")
-    assert [warning.partition(":")[0] for warning in report["warnings"]] == [
-        "plugin 'main' of culprit 1.0 is left out"
-    ]
+    assert [warning.partition(":")[0] for warning in report["warnings"]] == ["plugin 'main' of culprit 1.0 is left out"]
     assert message in report["warnings"][0]
     assert message in report["plugins"]["culprit"]
     assert report["plugins"]["innocent"] == ""
