@@ -113,7 +113,7 @@ def resolve(units: Mapping[str, u.UnitBase | None], names: Mapping[str, str] | N
     UnknownNameError
         A key of `names` that means nothing here.
     InputError
-        A unit of the wrong kind.
+        A unit of the wrong kind, or `names` with both a parallax and a distance.
 
     Examples
     --------
@@ -146,6 +146,11 @@ def _checked_names(names: Mapping[str, str], units: Mapping[str, Any]) -> dict[s
                 f"Known, closest first: {_listed([name], OWN_NAMES)}."
             )
         out[mine] = column
+    if {"parallax", "distance"} <= out.keys():
+        raise InputError(
+            f"names= gives both a parallax ({out['parallax']!r}) and a distance ({out['distance']!r}): "
+            "name the one to use."
+        )
     missing = {name: column for name, column in names.items() if column not in units}
     if missing:
         asked = ", ".join(f"{column!r} as {name!r}" for name, column in missing.items())

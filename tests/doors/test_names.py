@@ -302,3 +302,9 @@ def test_a_schema_pickles_and_prunes():
 def test_names_that_are_no_mapping_of_text_are_said(names):
     with pytest.raises(InputError, match="names= maps astrokin's names to the table's own, such as"):
         resolve({"ra": None, "dec": None}, names)
+
+
+def test_a_parallax_and_a_distance_asked_for_are_one_too_many():
+    columns = dict.fromkeys(["ra", "dec", "plx", "dist"])
+    with pytest.raises(InputError, match=r"both a parallax .'plx'. and a distance .'dist'.: name the one to use"):
+        resolve(columns, names={"parallax": "plx", "distance": "dist"})
