@@ -194,7 +194,8 @@ def _checked_matrix(matrix: Any) -> Array:
     array = plain_values(matrix, "covariance")
     if array.ndim != 3 or array.shape[1:] != (6, 6):
         raise InputError(f"covariance has shape {array.shape}; (n, 6, 6) is needed, in the order {PARAMETERS}.")
-    _refuse_rows(~np.isclose(array, array.swapaxes(1, 2), rtol=1e-9, equal_nan=True).all(axis=(1, 2)), "not symmetric")
+    uneven = ~np.isclose(array, array.swapaxes(1, 2), rtol=1e-9, equal_nan=True)
+    _refuse_rows(np.asarray(uneven).any(axis=(1, 2)), "not symmetric")
     _refuse_rows((array[:, range(6), range(6)] < 0).any(axis=1), "negative on its diagonal")
     return _own(array, matrix)
 

@@ -145,11 +145,11 @@ def _solved(matrix: Array, residual: Array) -> Array:
     dead = (matrix == 0.0).all(axis=2)
     matrix[:, range(6), range(6)] += dead
     try:
-        return np.linalg.solve(matrix, residual[:, :, None])[:, :, 0]
+        return np.asarray(np.linalg.solve(matrix, residual[:, :, None])[:, :, 0], np.float64)
     except np.linalg.LinAlgError:
         singular = np.linalg.slogdet(matrix)[0] == 0.0  # these rows stay where they are
         matrix[singular], residual[singular] = np.eye(6), 0.0
-        return np.linalg.solve(matrix, residual[:, :, None])[:, :, 0]
+        return np.asarray(np.linalg.solve(matrix, residual[:, :, None])[:, :, 0], np.float64)
 
 
 def _stepped(guess: Stars, step: Array) -> Stars:

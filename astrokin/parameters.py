@@ -244,7 +244,7 @@ def _missing_times(value: Any) -> Any:
     """Rows (n,) of a column of times, or of Julian years in one double or two, that hold none."""
     if hasattr(value, "jd1"):
         return np.asarray(value.mask) | np.isnan(np.ma.filled(getattr(value.jd2, "unmasked", value.jd2), np.nan))
-    plain = np.ma.filled(np.ma.asarray(getattr(value, "value", value), float), np.nan)
+    plain: Any = np.ma.filled(np.ma.asarray(getattr(value, "value", value), float), np.nan)
     return np.isnan(plain).any(axis=tuple(range(1, plain.ndim)))
 
 

@@ -186,7 +186,7 @@ class _Problem:
         error[bad] = np.nan
         error[:, 2] /= self.scale[:, None]
         error[:, :, 2] /= self.scale[:, None]
-        return self._told(r, np.where(bad, np.nan, parallax), error, misfit, freedom)
+        return self._told(r, np.where(bad, np.nan, parallax), np.asarray(error, np.float64), misfit, freedom)
 
     def _equations(self, r: Array, parallax: Array, basis: Array) -> tuple[Array, Array, Array]:
         """Normal equations in mas, mas and mas times the baseline."""

@@ -138,6 +138,7 @@ def _with_covariance_before(effect: Effect, observed: Stars, true: Stars) -> Sta
     """The way back adds the effect's own uncertainty too: J^-1 (C + noise) J^-T."""
     forward = effect.jacobian(true)
     forward = np.where(np.isnan(forward), np.eye(6), forward)
+    inverse: Any
     try:
         inverse = np.linalg.inv(forward)
     except np.linalg.LinAlgError:
