@@ -234,6 +234,6 @@ def _one_dimensional(values: Any, unit: u.UnitBase, what: str) -> Array:
     return array
 
 
-def _refuse_rows(bad: NDArray[np.bool_], what: str) -> None:
+def _refuse_rows(bad: Any, what: str) -> None:
     if bad.any():
         raise InputError(f"covariance is {what} in {some_rows(np.flatnonzero(bad))}.")
