@@ -18,7 +18,7 @@ _DEGREE = 180 / np.pi
 
 
 def sine_cosine(degrees: Array) -> tuple[Array, Array]:
-    """Sine and cosine of an angle in degrees, exact to 2e-16: sin = 2t/(1 + t^2), cos = 2/(1 + t^2) - 1."""
+    """Sine and cosine of an angle in degrees, good to 8e-16: sin = 2t/(1 + t^2), cos = 2/(1 + t^2) - 1."""
     t = degrees * _HALF_DEGREE
     np.tan(t, out=t)
     cosine = t * t

@@ -26,8 +26,8 @@ def apparent_place(observer: Any, reference_epoch: Any = None) -> Chain:
     Returns
     -------
     Chain
-        ``perspective-acceleration | annual-parallax | light-deflection | annual-aberration``. Add refraction by
-        ``Chain.physical(*ak.apparent_place(observer), ak.effects.AtmosphericRefraction(observer))``.
+        ``perspective-acceleration | annual-parallax | light-deflection | annual-aberration``: what is seen above the
+        air. ``ak.Chain.physical(*chain, …)`` puts further effects in their places.
 
     Raises
     ------

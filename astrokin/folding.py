@@ -31,7 +31,8 @@ class Params:
     Attributes
     ----------
     state : object
-        What `Estimator.solve` left in `Fit.state` after the last pass.
+        What `Estimator.solve` left in `Fit.state` after the last pass; for an estimator of one pass that clips, the
+        `Fit` itself.
     final : bool
         Whether this is the final pass, in which errors are gathered at known parameters.
     """

@@ -45,8 +45,8 @@ class Observer(Parametrised):
         two doubles, shape (n, 2).
     location : `~astropy.coordinates.EarthLocation`, "geocenter", "barycenter" or "gaia"
         Where. "gaia" stands for the Sun-Earth point L2, at 1.01 times the heliocentric vector of the Earth: the
-        true orbit swings around it by a few 1e5 km (0.2 per cent of an astronomical unit) and 0.1 km/s or so,
-        which is good to a quarter of a per cent of the parallax and to some 0.1 arcsec of aberration. Where
+        true orbit swings around it by up to some 7e5 km (half a per cent of an astronomical unit) and 0.3 km/s,
+        so this is good to half a per cent of the parallax and some 0.2 arcsec of aberration, no better. Where
         that does not do, give `position` and `velocity`.
     pressure, temperature, relative_humidity, obswl : `~astropy.units.Quantity`, optional
         The air at the observer (0 hPa, which is no air at all, 0 deg_C, 0) and the wavelength (1 micron), with

@@ -121,7 +121,7 @@ class Stars:
     columns : mapping of str to array or Quantity of length n, optional
         Anything else known per source.
     copy : bool
-        False: the six parameters share the caller's memory where they can (10 ns a star less); do not write to it.
+        False: the six parameters share the caller's memory where they can (some 5 ns a star less); do not write to it.
 
     Raises
     ------
