@@ -6,7 +6,7 @@ import astropy.units as u
 import erfa
 import numpy as np
 import pytest
-from astropy.constants import G, M_sun, R_sun, c
+from astropy.constants import G, GM_sun, M_sun, R_sun, c
 
 import astrokin as ak
 from astrokin.errors import InputError, RowsWarning
@@ -38,9 +38,11 @@ def quietly(verb, stars):
         return verb(stars)
 
 
-def erfa_ldsun(stars, observer):
-    there = observer.seen()
-    out = erfa.ldsun(stars.direction.T, there.from_sun[:, 0], there.sun_distance[0]).T
+def erfa_ldsun(stars, observer, mass=1.0):
+    """ERFA's ldsun, which is its ld of a distant source; the mass is in units of the one in ERFA's constant."""
+    there, r = observer.seen(), stars.direction.T
+    distance = there.sun_distance[0]
+    out = erfa.ld(mass, r, r, there.from_sun[:, 0], distance, 1e-6 / max(distance**2, 1.0)).T
     return out / np.sqrt((out * out).sum(axis=0))
 
 
@@ -58,7 +60,13 @@ def test_near_and_behind_the_sun_as_erfa():
     """From the centre of the disc to a degree: the limit that ERFA sets is the same, and nothing is infinite."""
     stars = away_from_sun([0.0, 1e-6, 0.01, 0.05, 0.0810, 0.0812, 0.2, SUN_RADIUS, 0.3, 1.0, 179.9, 180.0])
     seen = quietly(ak.effects.LightDeflection(OBSERVER).apply, stars)
-    assert np.abs(seen.direction - erfa_ldsun(stars, OBSERVER)).max() < NAS
+    there = OBSERVER.seen()
+    expected = erfa.ldsun(stars.direction.T, there.from_sun[:, 0], there.sun_distance[0]).T
+    assert np.abs(erfa_ldsun(stars, OBSERVER) - expected / np.linalg.norm(expected, axis=0)).max() < 1e-16
+    # Schwarzschild radii in astropy's constants and in ERFA's differ by 3e-10, which shows here: 1.3 nas
+    mass = ((2 * GM_sun / c**2).to_value(u.au)) / erfa.SRS
+    assert mass == pytest.approx(1.0, abs=4e-10)
+    assert np.abs(seen.direction - erfa_ldsun(stars, OBSERVER, mass)).max() < NAS
 
 
 def test_the_textbook_angles():
@@ -92,6 +100,46 @@ def test_there_and_back_everywhere():
     stars = away_from_sun([0.0, 1e-3, 0.05, 0.0811, 0.1, 0.2, SUN_RADIUS, 0.3, 1.0, 45.0, 90.0, 179.0, 180.0])
     effect = ak.effects.LightDeflection(OBSERVER)
     demand_same(quietly(effect.remove, quietly(effect.apply, stars)), stars, "remove(apply(x))")
+
+
+@pytest.mark.parametrize("distance", [1.0, 0.3, 0.1, 0.045])
+def test_the_way_back_is_exact_at_the_centre_of_the_disc_too(distance):
+    """From the Earth to the nearest that a spacecraft has been to the Sun."""
+    effect, stars = ak.effects.LightDeflection(beside_the_sun(distance)), around_the_centre(beside_the_sun(distance))
+    back = quietly(effect.remove, quietly(effect.apply, stars).without_notes())
+    assert not back.refused
+    assert np.abs(back.direction - stars.direction).max() < NAS
+
+
+@pytest.mark.parametrize("distance", [0.03, 0.006])
+def test_nearer_to_the_sun_what_has_no_way_back_is_refused_and_the_rest_is_exact(distance):
+    """There the first-order formula puts several stars on one place, far behind the disc."""
+    observer = beside_the_sun(distance)
+    effect, stars = ak.effects.LightDeflection(observer), around_the_centre(observer)
+    seen = quietly(effect.apply, stars).without_notes()
+    with pytest.warns(RowsWarning, match="refused, no unique way back so near to the centre of the Sun"):
+        back = effect.remove(seen)
+    (lost,) = back.refused.values()
+    off = np.arccos(np.clip(-observer.seen().from_sun[:, 0] @ stars.direction, -1, 1))
+    assert off[lost].max() < 0.05 * np.arcsin((R_sun / (distance * u.au)).to_value(u.one))
+    assert np.abs(back.direction - stars.direction)[:, ~lost].max() < NAS
+    (behind,) = back.flags.values()
+    assert behind[lost].all()
+
+
+def beside_the_sun(distance):
+    sun = (THERE.position - THERE.from_sun * THERE.sun_distance)[:, 0]
+    return ak.Observer(2016.37, position=(sun + np.array([distance, 0, 0])) * u.au, velocity=(0, 0, 0) * u.km / u.s)
+
+
+def around_the_centre(observer, n=2000):
+    """Stars from 2 milliarcsec to a right angle from the Sun's centre, in a spiral."""
+    to_sun = -observer.seen().from_sun[:, 0]
+    one = np.cross(to_sun, [0, 0.6, 0.8])
+    one /= np.linalg.norm(one)
+    angle, turn = np.geomspace(1e-8, np.pi / 2, n), np.arange(n)
+    side = np.cos(turn) * one[:, None] + np.sin(turn) * np.cross(to_sun, one)[:, None]
+    return samples.field_stars(n).replace(direction=np.cos(angle) * to_sun[:, None] + np.sin(angle) * side)
 
 
 def test_catalogue_directions_are_those_of_the_barycentre():
