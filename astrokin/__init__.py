@@ -11,6 +11,7 @@ __all__ = [
     "Chain",
     "Covariance",
     "Effect",
+    "Epochs",
     "Estimator",
     "Fit",
     "Histogram",
@@ -18,6 +19,7 @@ __all__ = [
     "NormalEquations",
     "Observer",
     "Rows",
+    "SourceEstimator",
     "Stage",
     "Stars",
     "apparent_place",
@@ -48,12 +50,14 @@ if TYPE_CHECKING:
     from .chain import Chain
     from .covariance import Covariance
     from .effect_base import Effect
+    from .epochs import Epochs
     from .estimator_base import Estimator
     from .fit import Fit
     from .hookspecs import hookimpl
     from .observer import Observer, observer_parameter
     from .parameters import column, epoch_parameter, option, parameter
     from .registry import effect, estimator, list_effects, list_estimators, plugins
+    from .source_estimator import SourceEstimator
     from .stage import Stage
     from .stars import Rows, Stars
     from .summaries import Histogram, Moments, NormalEquations
@@ -64,6 +68,7 @@ _HOME = {
     "Chain": "chain",
     "Covariance": "covariance",
     "Effect": "effect_base",
+    "Epochs": "epochs",
     "Estimator": "estimator_base",
     "Fit": "fit",
     "Histogram": "summaries",
@@ -71,6 +76,7 @@ _HOME = {
     "NormalEquations": "summaries",
     "Observer": "observer",
     "Rows": "stars",
+    "SourceEstimator": "source_estimator",
     "Stage": "stage",
     "Stars": "stars",
     "apparent_place": "apparent",

@@ -31,10 +31,13 @@ class Kind(NamedTuple):
     noun: str
     hook: str
     base: str  # by string, as the built-ins
+    bases: str  # in words
 
 
-EFFECTS = Kind("effect", "astrokin_effects", "astrokin.effect_base:Effect")
-ESTIMATORS = Kind("estimator", "astrokin_estimators", "astrokin.estimator_base:Estimator")
+EFFECTS = Kind("effect", "astrokin_effects", "astrokin.effect_base:Effect", "Effect")
+ESTIMATORS = Kind(
+    "estimator", "astrokin_estimators", "astrokin.estimator_kind:AnyEstimator", "Estimator or SourceEstimator"
+)
 
 
 @dataclass(frozen=True)
@@ -133,14 +136,14 @@ def _returned(manager: pluggy.PluginManager, kind: Kind) -> Iterator[type]:
     for implementation in getattr(manager.hook, kind.hook).get_hookimpls():
         classes = implementation.function()
         if not isinstance(classes, list | tuple):
-            raise TypeError(f"{kind.hook} returned {classes!r}, not a list of {base.__name__} classes")
+            raise TypeError(f"{kind.hook} returned {classes!r}, not a list of {kind.bases} classes")
         for cls in classes:
             yield _checked(cls, kind, base)
 
 
 def _checked(cls: object, kind: Kind, base: type) -> type:
     if not (isinstance(cls, type) and issubclass(cls, base)):
-        raise TypeError(f"{kind.hook} returned {cls!r} in its list, which is no subclass of {base.__name__}")
+        raise TypeError(f"{kind.hook} returned {cls!r} in its list, which is no subclass of {kind.bases}")
     if missing := sorted(getattr(cls, "__abstractmethods__", ())):
         raise TypeError(f"{cls.__qualname__} lacks {', '.join(missing)}")
     name = getattr(cls, "name", None)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import astropy.units as u
 import numpy as np
 
 from astrokin import folding
+from astrokin.estimator_kind import AnyEstimator
 from astrokin.fit import Fit
 from astrokin.folding import Params
-from astrokin.parameters import Parametrised, Spec, option, parameter
+from astrokin.parameters import Spec, option, parameter
 from astrokin.selection import ZeroPoint
-from astrokin.stars import Rows, Stars
 
 
 def _positive(value: Any) -> Any:
@@ -23,7 +23,7 @@ def _positive(value: Any) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimator(Parametrised, ABC):
+class Estimator(AnyEstimator):
     """What a sample of stars tells: named quantities with their covariance.
 
     A concrete estimator is a frozen dataclass whose fields are its options. It must define `collect` and `solve`,
@@ -87,13 +87,6 @@ class Estimator(Parametrised, ABC):
     (<Quantity 5. km / s>, <Quantity 1. km / s>, {'no radial velocity': 1})
     """
 
-    name: ClassVar[str] = ""
-    needs: ClassVar[frozenset[str]] = frozenset()
-    reads: ClassVar[frozenset[str] | None] = None
-    references: ClassVar[tuple[str, ...]] = ()
-    takes: ClassVar[type] = Stars
-    max_passes: ClassVar[int] = 1
-
     min_parallax_over_error: float | None = option(
         None,
         kind=float,
@@ -146,28 +139,9 @@ class Estimator(Parametrised, ABC):
     def solve(self, summary: Any, params: Params | None) -> Fit:
         """Turn the summary of all rows into a `Fit` whose values have the group axis."""
 
-    def simulate(self, n: int, rng: np.random.Generator) -> tuple[Rows, Mapping[str, u.Quantity]]:
-        """A sample of n stars from the estimator's own model, and the true values by name."""
-        raise NotImplementedError(f"{type(self).__name__} has no simulate().")
-
-    def derive(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Quantities derived from the results, elementwise and safe for complex numbers. Default: none."""
-        return {}
-
     def residual(self, rows: Any, params: Params) -> Any:
         """Size of each row's residual in standard deviations, shape (n,): what `clip` looks at."""
         raise NotImplementedError(f"{type(self).__name__} cannot clip: it defines no residual().")
-
-    def draw(self, fit: Fit, axes: Any = None) -> Any:
-        """A figure of a fit. Default: values with errors, and their correlations."""
-        from astrokin import fit_plot
-
-        return fit_plot.overview(fit)
-
-    @classmethod
-    def examples(cls) -> Any:
-        """Instances for the conformance kit, the documentation and the demo. Default: the one without arguments."""
-        yield cls()
 
     # ---- what a user calls -------------------------------------------------------------------------------
 

@@ -70,6 +70,8 @@ class Fit(Mapping[str, u.Quantity]):
         What the user should know about this fit.
     grid : `~astropy.units.Quantity`, optional
         The abscissa of profiles.
+    columns : mapping of str to ndarray or `~astropy.units.Quantity`
+        What else is told of each group, without an error: columns of the table.
 
     Attributes
     ----------
@@ -80,7 +82,7 @@ class Fit(Mapping[str, u.Quantity]):
     left_out : dict of str to int
         Rows that did not, by reason.
     groups : list or None
-        What `by=` grouped by: labels, or bin edges (low, high).
+        What `by=` grouped by: labels, or bin edges (low, high); the sources, where each is solved on its own.
     by : str or None
         The column that `by=` names.
     passes : int
@@ -106,6 +108,7 @@ class Fit(Mapping[str, u.Quantity]):
     undetermined: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     grid: u.Quantity | None = None
+    columns: Mapping[str, Any] = field(default_factory=dict)
     derived: Mapping[str, u.Quantity] = field(default_factory=dict)
     derived_error: Mapping[str, u.Quantity] = field(default_factory=dict)
     used: int = 0

@@ -117,6 +117,7 @@ def _state(fit: Fit) -> dict[str, Any]:
         "covariance": None if fit.covariance is None else np.asarray(fit.covariance).tolist(),
         "grid": None if fit.grid is None else _values(fit.grid),
         "groups": None if fit.groups is None else _groups(fit.groups),
+        "columns": {k: _values(v) if hasattr(v, "unit") else np.asarray(v).tolist() for k, v in fit.columns.items()},
     }
 
 
@@ -164,6 +165,7 @@ def _restored(state: Mapping[str, Any], place: Path, make: Callable[..., Fit]) -
             covariance=None if state["covariance"] is None else np.array(state["covariance"], dtype=float),
             grid=None if state["grid"] is None else _quantity(state["grid"]),
             groups=None if state["groups"] is None else _groups_of(state["groups"]),
+            columns={k: _column(v) for k, v in state.get("columns", {}).items()},
             plotter=_Plotter(str(state["provenance"].get("estimator", ""))),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -180,6 +182,10 @@ def _unordered(value: Any) -> Any:
 
 def _quantity(written: Mapping[str, Any]) -> u.Quantity:
     return u.Quantity(np.array(written["value"], dtype=float), written["unit"])
+
+
+def _column(written: Any) -> Any:
+    return _quantity(written) if isinstance(written, Mapping) else np.array(written)
 
 
 def _groups_of(written: Mapping[str, Any]) -> list[Any]:

@@ -29,7 +29,7 @@ def table(fit: Fit) -> Any:
 
     Without groups (or a grid): a row per quantity, with the columns name, value, error, unit and derived. With
     them: a row per group, with the group (label, or edges of the bin) first, then every quantity and its error
-    (``A``, ``A_error``) in their units.
+    (``A``, ``A_error``) in their units, then `Fit.columns`. A fit with such columns has a row for its one source.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def table(fit: Fit) -> Any:
     """
     from astropy.table import QTable
 
-    out = QTable(_columns(fit) if is_profile(fit) else _rows(fit))
+    out = QTable(_columns(fit) if is_profile(fit) or fit.columns else _rows(fit))
     out.meta["derived"] = list(fit.derived)
     return out
 
@@ -74,11 +74,11 @@ def _rows(fit: Fit) -> dict[str, Any]:
 
 def _columns(fit: Fit) -> dict[str, Any]:
     shape = np.broadcast_shapes(*(np.shape(value) for value in fit.results.values()))
-    out = index_columns(fit, shape)
+    out = index_columns(fit, shape) if shape else {}
     for name, value, error in quantities(fit):
         out[name] = np.broadcast_to(value.value, shape).ravel() << value.unit
         out[f"{name}_error"] = np.broadcast_to(error.to_value(value.unit), shape).ravel() << value.unit
-    return out
+    return out | {name: np.atleast_1d(values) for name, values in fit.columns.items()}
 
 
 def index_columns(fit: Fit, shape: tuple[int, ...]) -> dict[str, Any]:
@@ -170,6 +170,10 @@ def _scalar_lines(fit: Fit) -> Iterator[str]:
             yield "derived:"
             told = True
         yield f"  {name:<{names}}  {' ' * (whole - _before_point(shown))}{shown}"
+    if fit.columns:
+        yield "besides:"
+        width = max(map(len, fit.columns))
+        yield from (f"  {name:<{width}}  {_plain(value)}" for name, value in fit.columns.items())
 
 
 def _before_point(shown: str) -> int:
@@ -184,10 +188,11 @@ def profile_cells(fit: Fit) -> tuple[list[list[str]], list[list[str]]]:
     """
     flat = table(fit)
     flat = flat[np.r_[:FEW, len(flat) - FEW : len(flat)]] if hidden(fit) else flat
-    named = {name for name, _, _ in quantities(fit)}
+    named = {name for name, _, _ in quantities(fit)} | set(fit.columns)
     index = [n for n in flat.colnames if n not in named and n.removesuffix("_error") not in named]
     first = [[name, *map(_plain, flat[name])] for name in index]
-    return first, [_value_cells(flat, name) for name, _, _ in quantities(fit)]
+    more = [[name, *map(_plain, flat[name])] for name in fit.columns]
+    return first, [*(_value_cells(flat, name) for name, _, _ in quantities(fit)), *more]
 
 
 def hidden(fit: Fit) -> str:
@@ -199,6 +204,7 @@ def hidden(fit: Fit) -> str:
 
 
 def _plain(value: Any) -> str:
+    value = value[()] if isinstance(value, np.ndarray) and value.ndim == 0 and not hasattr(value, "unit") else value
     return f"{value:.6g}" if isinstance(value, float | u.Quantity) else str(value)
 
 
@@ -251,6 +257,7 @@ def _scalar_html(fit: Fit) -> Iterator[str]:
     yield html_row(("name", "value ± error", ""), "th")
     for name, shown, derived in scalar_entries(fit):
         yield html_row((name, shown, "derived" if derived else ""))
+    yield from (html_row((name, _plain(value), "")) for name, value in fit.columns.items())
 
 
 def _profile_html(fit: Fit) -> Iterator[str]:

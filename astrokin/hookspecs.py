@@ -17,7 +17,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from astrokin.effect_base import Effect
-    from astrokin.estimator_base import Estimator
+    from astrokin.estimator_kind import AnyEstimator
 
 PROJECT = "astrokin"
 
@@ -32,6 +32,6 @@ def astrokin_effects() -> list[type[Effect]]:
 
 
 @hookspec
-def astrokin_estimators() -> list[type[Estimator]]:
-    """Estimators to register: concrete subclasses of `astrokin.Estimator`, each with its own ``name``."""
+def astrokin_estimators() -> list[type[AnyEstimator]]:
+    """Estimators to register: subclasses of `astrokin.Estimator` or `astrokin.SourceEstimator`, each with a name."""
     return []

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from astrokin.estimator_base import Estimator
+    from astrokin.estimator_kind import AnyEstimator
 
 _PACKAGES = ("astrokin", "astropy", "numpy", "scipy", "pyerfa")
 
@@ -25,7 +25,7 @@ def versions() -> dict[str, str]:
     return out
 
 
-def provenance(estimator: Estimator, data: Any) -> dict[str, Any]:
+def provenance(estimator: AnyEstimator, data: Any) -> dict[str, Any]:
     """What a `Fit` records about itself."""
     return {
         "estimator": estimator.name,

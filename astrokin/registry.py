@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from astropy.table import Table
 
     from astrokin.effect_base import Effect
-    from astrokin.estimator_base import Estimator
+    from astrokin.estimator_kind import AnyEstimator
 
 __all__ = [
     "Registry",
@@ -198,7 +198,7 @@ def effect(name: str, /, **parameters: Any) -> Effect:
     return _registry.create(EFFECTS, name, parameters)
 
 
-def estimator(name: str, /, **options: Any) -> Estimator:
+def estimator(name: str, /, **options: Any) -> AnyEstimator:
     """Make an estimator by its name.
 
     Parameters
@@ -210,7 +210,7 @@ def estimator(name: str, /, **options: Any) -> Estimator:
 
     Returns
     -------
-    Estimator
+    Estimator or SourceEstimator
 
     Raises
     ------
@@ -240,7 +240,7 @@ def effect_class(name: str) -> type[Effect]:
     return _registry.find(EFFECTS, name)
 
 
-def estimator_class(name: str) -> type[Estimator]:
+def estimator_class(name: str) -> type[AnyEstimator]:
     """Return the estimator class of that name.
 
     Examples
@@ -264,7 +264,7 @@ def effect_classes() -> dict[str, type[Effect]]:
     return _registry.classes(EFFECTS)
 
 
-def estimator_classes() -> dict[str, type[Estimator]]:
+def estimator_classes() -> dict[str, type[AnyEstimator]]:
     """Return all estimator classes by name, without names that two plugins claim.
 
     Examples

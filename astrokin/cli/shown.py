@@ -13,7 +13,8 @@ import click
 from astrokin import references, registry
 from astrokin.cli.settings import shown_value
 from astrokin.errors import UnknownNameError, closest_first
-from astrokin.estimator_base import Estimator
+from astrokin.estimator_kind import AnyEstimator
+from astrokin.source_estimator import kind_of
 
 _ROLE = re.compile(r":\w+:`([^`]*)`")
 
@@ -86,7 +87,7 @@ def _plain(text: str) -> str:
 
 def _parameters(cls: Any) -> Iterator[str]:
     specs = dict(cls.specs())
-    common = {name for name, _ in Estimator.specs()} if issubclass(cls, Estimator) else set()
+    common = {name for name, _ in kind_of(cls).specs()} if issubclass(cls, AnyEstimator) else set()
     yield from _parameter_lines(cls, {k: v for k, v in specs.items() if k not in common}, "parameters")
     yield from _parameter_lines(cls, {k: v for k, v in specs.items() if k in common}, "options of every estimator")
 

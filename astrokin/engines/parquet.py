@@ -95,6 +95,30 @@ class ParquetSource:
             yield stars_from(_KIND, batch, self.schema, self.needs, self.columns)  # type: ignore[arg-type]
 
 
+@dataclass(frozen=True)
+class ParquetRows:
+    """The rows of a Parquet file of any kind, as a source of blocks.
+
+    Parameters
+    ----------
+    path : path-like
+    make : callable
+        Makes rows of a record batch.
+    """
+
+    path: Any
+    make: Callable[[Any], Any]
+
+    def __len__(self) -> int:
+        with opened(self.path) as file:
+            return int(file.metadata.num_rows)
+
+    def blocks(self, size: int = BLOCK) -> Iterator[Any]:
+        """The rows in blocks of at most `size`; one empty block where there are none."""
+        for batch in batches(self.path, size):
+            yield self.make(batch)
+
+
 def schema_of(path: Any, names: Any = None) -> Schema:
     """What the columns of a Parquet file mean."""
     with opened(path) as file:

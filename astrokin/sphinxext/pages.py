@@ -11,11 +11,13 @@ from typing import Any
 
 from astrokin import listing, registry
 from astrokin.effect_base import Effect
-from astrokin.estimator_base import Estimator
+from astrokin.estimator_kind import AnyEstimator
+from astrokin.source_estimator import kind_of
 from astrokin.sphinxext import citations
+from astrokin.stars import Stars
 
 #: The kinds of things with a page: the base class, and what lists them.
-BASES: dict[str, Any] = {"effect": Effect, "estimator": Estimator}
+BASES: dict[str, Any] = {"effect": Effect, "estimator": AnyEstimator}
 _LISTS = {"effect": registry.list_effects, "estimator": registry.list_estimators}
 _FIND = {"effect": registry.effect_class, "estimator": registry.estimator_class}
 #: Sections of a numpydoc docstring by the heading they get here; the example comes after the figure.
@@ -119,6 +121,9 @@ def _facts(kind: str, name: str) -> str:
     if kind == "effect":
         facts["Stage"] = str(row["stage"])
     needs = str(row["needs"]).replace("_", " ") or "positions only"
+    if issubclass(cls := class_of(kind, name), AnyEstimator) and cls.takes is not Stars:
+        facts["Takes"] = f":class:`astrokin.{cls.takes.__name__}`"
+        needs = "observations of each source"
     facts["Needs"] = "depends on the options" if needs == listing.BY_OPTIONS else needs
     facts["Comes with"] = str(row["plugin"])
     return "\n".join(f":{key}: {value}" for key, value in facts.items())
@@ -142,9 +147,14 @@ def _figure(name: str, path: str, caption: str) -> str:
     return f".. figure:: {path}\n   :alt: {name}: {caption.replace('``', '')}\n\n   {caption}"
 
 
+def _base(cls: type) -> Any:
+    """The class in which what all of a kind have is declared."""
+    return kind_of(cls) if issubclass(cls, AnyEstimator) else Effect
+
+
 def _methods(kind: str, cls: type) -> str:
     """What the class can do besides what all of its kind do."""
-    own = [n for n, v in vars(cls).items() if not n.startswith("_") and _is_method(v) and not hasattr(BASES[kind], n)]
+    own = [n for n, v in vars(cls).items() if not n.startswith("_") and _is_method(v) and not hasattr(_base(cls), n)]
     return _section("Methods", "\n\n".join(f".. automethod:: {public_name(cls)}.{n}" for n in own))
 
 
@@ -158,13 +168,14 @@ def _is_method(value: Any) -> bool:
 def _parameters(kind: str, cls: Any, doc: Any) -> str:
     """A table of the declared parameters; those that all of a kind have come last."""
     described = {name: "\n".join(p.desc) for p in doc["Parameters"] for name in p.name.split(", ")}
-    common = {name for name, _ in BASES[kind].specs()} if dataclasses.is_dataclass(BASES[kind]) else set()
+    base = _base(cls)
+    common = {name for name, _ in base.specs()} if issubclass(base, AnyEstimator) else set()
     specs = dict(cls.specs())
     own = {name: spec for name, spec in specs.items() if name not in common}
     shared = {name: spec for name, spec in specs.items() if name in common}
     tables = [_section("Parameters", _table(_HEAD, _parameter_rows(cls, own, described)))]
     if shared:
-        lead = f"Every {kind} takes these too; see :class:`astrokin.{BASES[kind].__name__}`.\n\n"
+        lead = f"Every {kind} takes these too; see :class:`astrokin.{base.__name__}`.\n\n"
         tables.append(_section("Common parameters", lead + _table(_HEAD, _parameter_rows(cls, shared, {}))))
     return "\n\n".join(filter(None, tables))
 
