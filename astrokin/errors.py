@@ -81,6 +81,10 @@ class RowsWarning(AstrokinWarning):
     """Rows that were refused or flagged, with their number and the reason."""
 
 
+class AccuracyWarning(AstrokinWarning):
+    """A result that is less accurate than usual, with the reason and by how much."""
+
+
 class DroppedWarning(AstrokinWarning):
     """Information that the asked-for output type cannot hold."""
 

@@ -54,18 +54,24 @@ class Observer(Parametrised):
     position, velocity : `~astropy.units.Quantity`, shape (3,), optional
         An observer's own barycentric ICRS position and velocity instead of a `location`; both of them.
     ephemeris : str
-        What astropy shall take the Earth and the Sun from: ``"builtin"`` (ERFA), or ``"de440s"`` and the like,
-        or a file of JPL's, which need the package jplephem.
+        What astropy shall take the Earth and the Sun from: ``"builtin"`` (ERFA's series, for 1900 to 2100, good to
+        13 km and 5 mm/s, which is 3 µas of aberration), or one of JPL's ephemerides, which need the package jplephem
+        (``pip install "astrokin[ephemeris]"``): ``"de440s"`` (1849 to 2150), ``"de440"`` (1550 to 2650) or another
+        name that astropy knows, and downloads once, or the path of a file (.bsp).
 
     Raises
     ------
     InputError
         A wrong unit, an unknown location, humidity beyond 1, a position without velocity, or both a location
-        and a position.
+        and a position; a time without a scale. On use: a time beyond the ephemeris, or one that cannot be had.
+    MissingDependencyError
+        On use: an ephemeris of JPL's without jplephem.
 
     Notes
     -----
-    Nothing is downloaded: the Earth's rotation comes from the tables that astropy brings along.
+    With the builtin ephemeris nothing is downloaded: the Earth's rotation comes from the tables that come with astropy,
+    which begin in 1962 and end a year after their release. Beyond them UT1 - UTC stays what it was, with an
+    `~astrokin.errors.AccuracyWarning` that says what may be wrong (0.02 mas of aberration per second).
 
     Examples
     --------
@@ -127,11 +133,11 @@ class Observer(Parametrised):
         Raises
         ------
         InputError
-            Times, positions or velocities from columns: those are not evaluated here.
+            Times, positions or velocities from columns: those are not evaluated here. A time beyond the ephemeris.
 
         Warns
         -----
-        astropy.utils.exceptions.AstropyWarning
+        AccuracyWarning
             A place on the Earth at a time that astropy's tables of the Earth's rotation do not reach.
         """
         if self.column_names:
@@ -140,6 +146,7 @@ class Observer(Parametrised):
             )
         if self.position is not None:
             return self.position, self.velocity
+        vantage.demand_known(self.location, *vantage.clock(self.obstime), self.ephemeris)
         with without_note_on_future():
             place, motion = places.posvel(self.location, _time(self.obstime), self.ephemeris)
         return place << u.au, motion << KM_S
@@ -163,7 +170,13 @@ class Observer(Parametrised):
         Raises
         ------
         InputError
-            Columns that are not bound (`bound`), or an acceleration of a velocity of one's own.
+            Columns that are not bound (`bound`), an acceleration of a velocity of one's own, or a time beyond the
+            ephemeris.
+
+        Warns
+        -----
+        AccuracyWarning
+            A place on the Earth at a time that astropy's tables of the Earth's rotation do not reach.
 
         Examples
         --------

@@ -16,7 +16,7 @@ import astropy.units as u
 import numpy as np
 
 from astrokin.errors import ArgumentError, InputError, closest_first
-from astrokin.times import julian_years, time_from_text
+from astrokin.times import demand_scale, julian_years, time_from_text
 from astrokin.units import is_quantity, plain_values, raw_values
 
 _KEY = "astrokin"
@@ -179,7 +179,10 @@ def _check_epoch(spec: Spec, value: Any, where: str) -> Any:
         shape = np.shape(getattr(value, "jd1", value))
         if shape != ():
             raise InputError(f"{where} holds {shape} times; one per row goes into a column: ak.column(…).")
-        return value if hasattr(value, "jd1") else float(julian_years(value, where))
+        if not hasattr(value, "jd1"):
+            return float(julian_years(value, where))
+        demand_scale(value, where)
+        return value
     texts = "a text such as 'J2050.0' or '2026-03-21'"
     raise InputError(f"{where} is {value!r}: give an astropy Time, {texts}, or a Julian year TCB as a plain number.")
 

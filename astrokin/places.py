@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import lru_cache
 from typing import Any
 
 import astropy.units as u
 import numpy as np
 from numpy.typing import NDArray
 
+from astrokin.earth_rotation import earth_rotation
+from astrokin.ephemeris import Vectors
+from astrokin.ephemeris import body as body  # for those who look for places here
 from astrokin.units import KM_S
 
 #: The Sun-Earth point L2 lies this much farther from the Sun than the Earth.
 _L2 = 1.01
 Array = NDArray[np.float64]
-Vectors = tuple[Array, Array]
 
 #: The Earth's turning, radian per day of UT1.
 EARTH_RATE = 2.0 * np.pi * 1.00273781191135448
-
-
-def body(name: str, time: Any, ephemeris: str) -> Vectors:
-    """Position and velocity of a body of the solar system."""
-    from astropy.coordinates import get_body_barycentric_posvel
-
-    place, motion = get_body_barycentric_posvel(name, time, ephemeris=ephemeris)
-    return place.xyz.to_value(u.au), motion.xyz.to_value(KM_S)
 
 
 def _geocenter(time: Any, ephemeris: str) -> Vectors:
@@ -52,8 +43,8 @@ def posvel(location: Any, time: Any, ephemeris: str) -> Vectors:
     if isinstance(location, str):
         return NAMED[location](time, ephemeris)
     place, motion = body("earth", time, ephemeris)
-    with bundled_earth_orientation():
-        from_centre, rotation = location.get_gcrs_posvel(time)
+    with earth_rotation(time) as known:
+        from_centre, rotation = location.get_gcrs_posvel(known)
     return place + from_centre.xyz.to_value(u.au), motion + rotation.xyz.to_value(KM_S)
 
 
@@ -67,10 +58,10 @@ def turning(location: Any, time: Any, angle: Array) -> Array:
     import erfa
     from astropy.coordinates.builtin_frames.utils import get_jd12, get_polar_motion
 
-    with bundled_earth_orientation():
-        celestial = erfa.c2i06a(*get_jd12(time, "tt"))
-        polar = erfa.pom00(*get_polar_motion(time), erfa.sp00(*get_jd12(time, "tt")))
-        phase = erfa.era00(*get_jd12(time, "ut1")) - angle
+    with earth_rotation(time) as known:
+        celestial = erfa.c2i06a(*get_jd12(known, "tt"))
+        polar = erfa.pom00(*get_polar_motion(known), erfa.sp00(*get_jd12(known, "tt")))
+        phase = erfa.era00(*get_jd12(known, "ut1")) - angle
     place = np.stack([axis.to_value(u.au) for axis in location.geocentric])
     return _demodulated(celestial, place @ polar, phase)
 
@@ -80,22 +71,3 @@ def _demodulated(celestial: Array, vector: Array, phase: Array) -> Array:
     x, y = x * np.cos(phase) - y * np.sin(phase), x * np.sin(phase) + y * np.cos(phase)
     first, second, pole = np.moveaxis(celestial, 0, -1)
     return np.concatenate([x * first + y * second, x * second - y * first, z * pole])
-
-
-@contextmanager
-def bundled_earth_orientation() -> Iterator[None]:
-    """The Earth's rotation from the tables that come with astropy; without it astropy may go and download."""
-    from astropy.utils import iers
-
-    with (
-        iers.conf.set_temp("auto_download", False),
-        iers.earth_orientation_table.set(_earth_orientation()),
-    ):
-        yield
-
-
-@lru_cache(maxsize=1)
-def _earth_orientation() -> Any:
-    from astropy.utils import iers
-
-    return iers.IERS_A.open(iers.IERS_A_FILE)

@@ -27,7 +27,7 @@ def julian_years(time: Any, name: str = "the epoch") -> Any:
     Raises
     ------
     InputError
-        Any other unit, or what is no number.
+        Any other unit, what is no number, or a time without a scale ("local").
 
     Examples
     --------
@@ -37,6 +37,7 @@ def julian_years(time: Any, name: str = "the epoch") -> Any:
     np.float64(2050.0)
     """
     if hasattr(time, "jd1"):
+        demand_scale(time, name)
         with without_note_on_future():
             return time.tcb.jyear
     unit = getattr(time, "unit", None)
@@ -45,6 +46,15 @@ def julian_years(time: Any, name: str = "the epoch") -> Any:
         what = f"in {unit}" if unit is not None else f"{np.asarray(plain).dtype}"
         raise InputError(f"{name} is {what}: give an astropy Time, or Julian years TCB (plain numbers or in yr).")
     return plain_values(plain, name)
+
+
+def demand_scale(time: Any, name: str) -> None:
+    """Raise an `InputError` for a `~astropy.time.Time` that does not say of what scale it is."""
+    if time.scale == "local":
+        raise InputError(
+            f"{name} is a Time of the scale 'local', which no other scale can be had from: give one of utc, tt, tai, "
+            "tdb or tcb, such as Time(…, scale='utc')."
+        )
 
 
 def time_of(years: Any, like: Any = None) -> Any:

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from astrokin import places
 from astrokin.angles import dot, sine_cosine
+from astrokin.earth_rotation import tell_where_unknown
+from astrokin.ephemeris import demand_reached
 from astrokin.errors import InputError
 from astrokin.polynomials import NODES, Table, spans
-from astrokin.times import without_note_on_future
+from astrokin.times import demand_scale, without_note_on_future
 from astrokin.units import KM_S
 
 Array = NDArray[np.float64]
@@ -87,6 +89,7 @@ def _clock_of_time(time: Any) -> tuple[str, Array]:
         parts = (np.array(np.ma.filled(getattr(x, "unmasked", x), np.nan)) for x in (time.jd1, time.jd2))
         time = Time(*(np.where(missing, j, x) for x, j in zip(parts, (_J2000, 0.0), strict=True)), format="jd",
                     scale=time.scale)  # fmt: skip
+    demand_scale(time, "Observer.obstime")
     with without_note_on_future():
         time = time if time.scale in ("tdb", "tcb") else time.tt
     days = np.atleast_1d(np.asarray((time.jd1 - _J2000) + time.jd2, dtype=float))
@@ -233,6 +236,25 @@ def _at_one_time(key: _Key, scale: str, day: float, acceleration: bool) -> Vanta
     return _track(key, scale).seen(np.array([day]), acceleration)
 
 
+def demand_known(location: Any, scale: str, days: Array, ephemeris: str) -> None:
+    """Raise an error for days (n,) that the ephemeris does not reach, and warn where the Earth's turning is not known.
+
+    Raises
+    ------
+    InputError
+        A time beyond the ephemeris, which is not needed for the barycentre.
+
+    Warns
+    -----
+    AccuracyWarning
+        A place on the Earth at a time beyond astropy's tables of its rotation.
+    """
+    if not (isinstance(location, str) and location == "barycenter"):
+        demand_reached(scale, days, ephemeris)
+    if not isinstance(location, str):
+        tell_where_unknown(days)
+
+
 def of_place(location: Any, value: Any, ephemeris: str, obstime: Any, acceleration: bool) -> Vantage:
     """The `Vantage` from a place that astropy knows; `value` is hashable and stands for the location."""
     scale, days = _filled(*clock(obstime))
@@ -240,6 +262,7 @@ def of_place(location: Any, value: Any, ephemeris: str, obstime: Any, accelerati
     if not len(days):
         none = np.empty((3, 0))
         return vantage(none, none, none if acceleration else None, none)
+    demand_known(location, scale, days, ephemeris)
     if (days == days[0]).all():
         return _at_one_time(key, scale, float(days[0]), acceleration)
     return _track(key, scale).seen(days, acceleration)
@@ -248,6 +271,8 @@ def of_place(location: Any, value: Any, ephemeris: str, obstime: Any, accelerati
 def of_own(position: Array, velocity: Array, ephemeris: str, obstime: Any) -> Vantage:
     """The `Vantage` from a position (au) and a velocity (km/s) of one's own, (3, 1) or (3, n)."""
     scale, days = _filled(*clock(obstime))
+    if len(days):
+        demand_reached(scale, days, ephemeris)
     sun = _track(_Key("geocenter", ephemeris, "geocenter"), scale).sun(days) if len(days) else np.empty((3, 0))
     return vantage(position, velocity / _C, None, sun)
 
