@@ -15,7 +15,7 @@ component and the angles give the axes directly; what is summed is turned into G
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any
 
 import numpy as np
@@ -115,7 +115,8 @@ def residual(data: Sample, motion: Array) -> list[Array | None]:
     """Local residuals about the model m = T g - parallax v_sun, `motion` in ICRS axes, shape (3, n)."""
     out: list[Array | None] = [None, None, None]
     for k in data.used:
-        out[k] = data.measured[k] - along(data.axes[k], motion)  # type: ignore[operator]
+        told = along(data.axes[k], motion)
+        out[k] = np.subtract(data.measured[k], told, out=told)  # type: ignore[arg-type]
     return out
 
 
@@ -132,12 +133,15 @@ def variance(data: Sample, sigma: Array, v_sun: Array, e: Any) -> dict[tuple[int
 
 
 def _is_round(sigma: Array) -> bool:
-    return sigma.ndim == 2 and np.array_equal(sigma, sigma[0, 0] * np.eye(3))
+    if sigma.ndim != 2 or sigma[0, 1] or sigma[0, 2] or sigma[1, 2]:
+        return False
+    return bool(sigma[0, 0] == sigma[1, 1] == sigma[2, 2])
 
 
 def _isotropic(sigma: Array, square: Array, data: Sample) -> dict[tuple[int, int], Array]:
     """Elements that are zero are left out, here and in what follows: a third of the work where S is diagonal."""
-    return {(a, a): sigma[0, 0] * square for a in data.used}
+    variance = sigma[0, 0] * square
+    return dict.fromkeys([(a, a) for a in data.used], variance)
 
 
 def _ellipsoidal(sigma: Array, square: Array, data: Sample) -> dict[tuple[int, int], Array]:
@@ -203,7 +207,8 @@ def _add_parallax_errors(
 def inverse(s: dict[tuple[int, int], Array], data: Sample) -> dict[tuple[int, int], Array]:
     """Local weights S^-1 by pairs of components; zero for a radial component that was not measured."""
     if all(a == b for a, b in s):
-        return {(a, a): _seen(v, data) if a == 2 else 1.0 / v for (a, _), v in s.items()}
+        each = {id(v): 1.0 / v for (a, _), v in s.items() if a < 2 or data.has_radial is None}  # shared where equal
+        return {(a, a): each[id(v)] if id(v) in each and a < 2 else _seen(v, data) for (a, _), v in s.items()}
     s = {(a, b): s.get((a, b), np.zeros(1)) for a in data.used for b in data.used if a <= b}
     scale = 1.0 / (s[0, 0] * s[1, 1] - s[0, 1] * s[0, 1])
     w = {(0, 0): s[1, 1] * scale, (0, 1): -s[0, 1] * scale, (1, 1): s[0, 0] * scale}
@@ -238,6 +243,16 @@ def matrices(drawn: dict[int, Array], data: Sample) -> Array:
         np.multiply(*first, out=row)
         for one, other in others:
             row += one * other
+    return out
+
+
+def squared(drawn: dict[int, Array]) -> Array:
+    """The matrix products W W in ICRS axes, as their six elements (6, n), from the `columns` of W."""
+    out = np.zeros((6, next(iter(drawn.values())).shape[1]))
+    for vector in drawn.values():
+        for row, (i, j) in zip(out, PAIRS, strict=True):
+            if j < len(vector):
+                row += vector[i] * vector[j]
     return out
 
 
@@ -291,10 +306,25 @@ def _added(one: Array, other: Array) -> Array:
 
 
 def outer(v: Array) -> Array:
-    """The six different products (6, n) of the components of vectors (3, n)."""
-    out = np.empty((6, v.shape[1]))
-    for row, (i, j) in zip(out, PAIRS, strict=True):
+    """The s = r (r + 1)/2 different products (s, n) of the components of vectors (r, n), row after row."""
+    pairs = pairs_of(len(v))
+    out = np.empty((len(pairs), v.shape[1]))
+    for row, (i, j) in zip(out, pairs, strict=True):
         np.multiply(v[i], v[j], out=row)
+    return out
+
+
+@lru_cache
+def pairs_of(r: int) -> tuple[tuple[int, int], ...]:
+    """The different elements of a symmetric matrix (r, r), row after row."""
+    return tuple((i, j) for i in range(r) for j in range(i, r))
+
+
+def places(r: int) -> NDArray[np.intp]:
+    """Where each element of a symmetric matrix (r, r) stands among those of `outer`."""
+    out = np.empty((r, r), np.intp)
+    for place, (i, j) in enumerate(pairs_of(r)):
+        out[i, j] = out[j, i] = place
     return out
 
 

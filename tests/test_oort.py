@@ -12,11 +12,21 @@ import astrokin as ak
 from astrokin import galaxy, simulation, velocity_model
 from astrokin.covariance import Covariance
 from astrokin.errors import InputError
-from astrokin.estimators.linear_field import COMBINATIONS, NAMES
-from astrokin.estimators.oort import _SHAPES
+from astrokin.estimators.linear_fit import SHAPES as _SHAPES
 from astrokin.units import PARAMETERS, A
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
+NAMES = ("A", "B", "C", "K", "U", "V", "W")
+#: Rows, columns and signs of each in (T | v_sun) with the columns x, y, sun.
+COMBINATIONS = {
+    "A": ((0, 1, 1.0), (1, 0, 1.0)),
+    "B": ((0, 1, -1.0), (1, 0, 1.0)),
+    "C": ((0, 0, 1.0), (1, 1, -1.0)),
+    "K": ((0, 0, 1.0), (1, 1, 1.0)),
+    "U": ((0, 2, 1.0),),
+    "V": ((1, 2, 1.0),),
+    "W": ((2, 2, 1.0),),
+}
 SHEAR = u.km / u.s / u.kpc
 KS = u.km / u.s
 TRUTH = {"A": 15.3, "B": -11.9, "C": -3.2, "K": -3.3, "U": 11.1, "V": 12.24, "W": 7.25}
@@ -218,8 +228,11 @@ def test_a_group_of_few_stars_does_not_harm_the_others():
 # ---- against the exact likelihood --------------------------------------------------------------------------
 
 
-def exact_fit(stars, use, dispersion):
-    """Maximum of the exact Gaussian likelihood of few stars, each with its own matrix."""
+def exact_fit(stars, use, dispersion, restricted=False):
+    """Maximum of the exact Gaussian likelihood of few stars, each with its own matrix.
+
+    The restricted likelihood gives back to the scatter what the seven parameters of the field take off it.
+    """
     shape = _SHAPES[dispersion][1]
     turn = galaxy.icrs_to_galactic()
     axes = np.einsum("ij,ajn->nai", turn, np.stack([*stars.raw.basis, stars.raw.direction]))
@@ -227,6 +240,9 @@ def exact_fit(stars, use, dispersion):
     measured = np.stack([A * stars.pmra.value, A * stars.pmdec.value, plx[:, 0] * stars.raw.radial_velocity], axis=1)
     errors = np.nan_to_num(stars.covariance)
     has = [*((0, 1) if "pm" in use else ()), *((2,) if "rv" in use else ())]
+
+    xi = np.stack([g[:, 0], g[:, 1], -plx[:, 0]], axis=1)
+    slopes = {k: sum(sign * axes[:, :, i] * xi[:, j, None] for i, j, sign in COMBINATIONS[k]) for k in NAMES}
 
     def misfit(p):
         field = np.zeros((3, 3))
@@ -245,7 +261,10 @@ def exact_fit(stars, use, dispersion):
         slope[:, 2, 2] = np.sum(g * flow, axis=1) / plx[:, 0]
         s = plx[:, :, None] ** 2 * (axes @ sigma @ axes.swapaxes(1, 2)) + slope @ errors @ slope.swapaxes(1, 2)
         s, e = s[:, has][:, :, has], e[:, has, None]
-        return 0.5 * np.sum(e * np.linalg.solve(s, e)) + 0.5 * np.sum(np.linalg.slogdet(s)[1])
+        design = np.stack([slopes[k] for k in NAMES], axis=-1)[:, has]
+        information = np.einsum("nak,nab,nbl->kl", design, np.linalg.inv(s), design)
+        lost = 0.5 * np.linalg.slogdet(information)[1] if restricted else 0.0
+        return 0.5 * np.sum(e * np.linalg.solve(s, e)) + 0.5 * np.sum(np.linalg.slogdet(s)[1]) + lost
 
     start = np.array([10.0, -10, 0, 0, 10, 10, 5, *(shape.T @ [400.0, 0, 0, 400.0, 0, 400.0] / shape.sum(axis=0))])
     best = start
@@ -260,9 +279,15 @@ def test_the_fit_is_the_maximum_of_the_exact_likelihood(use, dispersion):
     errors = {"pmra": 0.5, "pmdec": 0.3, "radial_velocity": 5.0}
     stars = textbook(60, seed=3, scatter=20.0, errors=errors)
     fit = Oort(use=use, dispersion=dispersion).fit(stars)
-    best = exact_fit(stars, use, dispersion)
-    off = (values(fit, fit) - best) / [e.value for e in fit.error.values()]
-    np.testing.assert_allclose(off, 0.0, atol=5e-3)
+    error = np.array([e.value for e in fit.error.values()])
+    off = (values(fit, fit) - exact_fit(stars, use, dispersion)) / error
+    np.testing.assert_allclose(off[:7], 0.0, atol=5e-3)
+    # The dispersion is that of the restricted likelihood, to first order in the parameters over the data: seven over
+    # all of them or, where each axis has its own, three.
+    data = 60 * (2 + ("rv" in use)) / (3 if dispersion == "full" else 1)
+    taken = (3 if dispersion == "full" else 7) / data
+    off = (values(fit, fit) - exact_fit(stars, use, dispersion, restricted=True)) / error
+    np.testing.assert_allclose(off[7:], 0.0, atol=3 * taken**2 * np.sqrt(data / 2))
 
 
 def test_with_parallax_errors_it_is_so_to_a_small_part_of_an_error():
@@ -270,7 +295,7 @@ def test_with_parallax_errors_it_is_so_to_a_small_part_of_an_error():
     errors = {"pmra": 0.1, "pmdec": 0.1, "radial_velocity": 2.0, "parallax": 0.02}
     stars = textbook(60, seed=4, scatter=20.0, errors=errors, far=1.5)
     fit = Oort().fit(stars)
-    off = (values(fit, fit) - exact_fit(stars, ("pm", "rv"), "isotropic")) / [e.value for e in fit.error.values()]
+    off = (values(fit, fit) - exact_fit(stars, ("pm", "rv"), "isotropic", True)) / [e.value for e in fit.error.values()]
     np.testing.assert_allclose(off, 0.0, atol=0.1)
 
 
@@ -300,7 +325,8 @@ def test_without_errors_it_is_weighted_least_squares():
     design, data = np.concatenate(rows), np.concatenate(data)
     best, *_ = np.linalg.lstsq(design, data, rcond=None)
     np.testing.assert_allclose(values(fit), best, rtol=0, atol=1e-6)
-    assert fit["sigma2"].value == pytest.approx(np.mean((data - design @ best) ** 2), rel=1e-6)
+    unbiased = np.mean((data - design @ best) ** 2) * (1 + 7 / len(data))
+    assert fit["sigma2"].value == pytest.approx(unbiased, rel=1e-6)
 
 
 # ---- parallaxes of any sign --------------------------------------------------------------------------------

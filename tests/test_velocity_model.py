@@ -7,10 +7,21 @@ import pytest
 import astrokin as ak
 from astrokin import galaxy, velocity_model
 from astrokin.covariance import Covariance
-from astrokin.estimators.linear_field import COMBINATIONS, NAMES, State, Terms
-from astrokin.estimators.oort import _SHAPES
+from astrokin.estimators.linear_field import State, Terms
+from astrokin.estimators.linear_fit import SHAPES as _SHAPES
 from astrokin.units import PARAMETERS, A
 
+NAMES = ("A", "B", "C", "K", "U", "V", "W")
+#: Rows, columns and signs of each in (T | v_sun) with the columns x, y, sun.
+COMBINATIONS = {
+    "A": ((0, 1, 1.0), (1, 0, 1.0)),
+    "B": ((0, 1, -1.0), (1, 0, 1.0)),
+    "C": ((0, 0, 1.0), (1, 1, -1.0)),
+    "K": ((0, 0, 1.0), (1, 1, 1.0)),
+    "U": ((0, 2, 1.0),),
+    "V": ((1, 2, 1.0),),
+    "W": ((2, 2, 1.0),),
+}
 USES = [("pm", "rv"), ("pm",), ("rv",)]
 ERRORS = ["none", "errors", "correlated", "matrix", "holes"]
 #: A dispersion tensor and a solar motion in ICRS axes.
@@ -263,7 +274,7 @@ def test_the_information_is_the_variance_of_the_score(use, dispersion):
 def test_the_meat_is_the_sum_of_the_products_of_scores(use, dispersion):
     sample = stars(n=12)
     _, shape, state = state_of(dispersion)
-    whole = Terms(shape, use, sample, state).sums(meat=True)
+    whole = Terms(shape, use, sample, state).sums(meat=True).normal_equations(shape)
     scores = [
         Terms(shape, use, sample[k : k + 1], state).sums(meat=False).normal_equations(shape).vector[0]
         for k in range(12)

@@ -1,4 +1,4 @@
-"""The linear velocity field of Oort's constants: its parameters, and the sums of a block that determine them."""
+"""Linear velocity fields: their parameters, and the sums of a block that determine them."""
 
 from __future__ import annotations
 
@@ -12,22 +12,11 @@ from numpy.typing import NDArray
 import astrokin as ak
 from astrokin import galaxy, velocity_model
 from astrokin.angles import dot
+from astrokin.estimators.fields import OORT, Field
 from astrokin.summaries import group_of, grouped_product
 
 Array = NDArray[np.float64]
 
-#: The parameters of the field.
-NAMES = ("A", "B", "C", "K", "U", "V", "W")
-#: Elements of (T | v_sun) in the order of their sums, by the parameters: T = [[K + C, A - B], [A + B, K - C]].
-COMBINATIONS = {
-    "A": ((0, 1, 1.0), (1, 0, 1.0)),
-    "B": ((0, 1, -1.0), (1, 0, 1.0)),
-    "C": ((0, 0, 1.0), (1, 1, -1.0)),
-    "K": ((0, 0, 1.0), (1, 1, 1.0)),
-    "U": ((0, 2, 1.0),),
-    "V": ((1, 2, 1.0),),
-    "W": ((2, 2, 1.0),),
-}
 #: mas; stars with less lie beyond 2 kpc, where the field is no longer linear.
 NEAREST_PARALLAX = 0.5
 #: (km/s)^2, a disc star's dispersion: only where the iteration begins.
@@ -36,51 +25,45 @@ START = 30.0**2
 
 @dataclass(frozen=True)
 class State:
-    """Parameters (G, 7 + q) of the last pass, and the dispersion tensors (G, 3, 3) that the weights use."""
+    """Parameters (G, p + q) of the last pass, and the dispersion tensors (G, 3, 3) that the weights use."""
 
     values: Array
     tensor: Array
+    field: Field = OORT
     positive: bool = True
     settled: bool = False
 
     @classmethod
-    def first(cls, n_groups: int, shape: Array) -> State:
-        values = np.zeros((n_groups, 7 + shape.shape[1]))
-        values[:, 7:] = np.linalg.lstsq(shape, np.array([START, 0, 0, START, 0, START]), rcond=None)[0]
-        return cls(values, np.broadcast_to(START * np.eye(3), (n_groups, 3, 3)))
+    def first(cls, n_groups: int, shape: Array, field: Field = OORT) -> State:
+        p = len(field.names)
+        values = np.zeros((n_groups, p + shape.shape[1]))
+        values[:, p:] = np.linalg.lstsq(shape, np.array([START, 0, 0, START, 0, START]), rcond=None)[0]
+        return cls(values, np.broadcast_to(START * np.eye(3), (n_groups, 3, 3)), field)
 
     @property
     def dispersion(self) -> Array:
-        return self.values[:, 7:]
+        return self.values[:, len(self.field.names) :]
 
-    @property
-    def field(self) -> Array:
-        """(T | v_sun) as matrices (G, 3, 3) that act on (g_x, g_y, -parallax)."""
-        out = np.zeros((len(self.values), 3, 3))
-        for k, name in enumerate(NAMES):
-            for i, j, sign in COMBINATIONS[name]:
-                out[:, i, j] += sign * self.values[:, k]
-        return out
-
-    @property
-    def in_icrs(self) -> tuple[Array, Array]:
-        """The field and the dispersion tensors with ICRS axes in the place of the Galactic ones."""
+    @cached_property
+    def in_icrs(self) -> tuple[Array, Array, Array]:
+        """The field as matrices on the regressors, the Sun's velocities and the dispersions, with ICRS axes."""
         rotation = galaxy.icrs_to_galactic()
         turned = rotation.T @ self.tensor @ rotation
         round_ = np.ptp(np.einsum("gii->gi", self.tensor), axis=1) == 0.0
-        return rotation.T @ self.field, np.where(round_[:, None, None], self.tensor, turned)
+        matrix = rotation.T @ self.field.matrix(self.values)
+        return matrix, matrix[:, :, -1], np.where(round_[:, None, None], self.tensor, turned)
 
     def moved(self, step: Array, shape: Array) -> State:
-        values = self.values + step
-        tensor, positive = _positive(velocity_model.symmetric(values[:, 7:] @ shape.T))
+        values, p = self.values + step, len(self.field.names)
+        tensor, positive = _positive(velocity_model.symmetric(values[:, p:] @ shape.T))
         if not positive:
             # Back into the domain, so that a limit is reached and not run away from.
             six = tensor[:, *_ROWS]
-            values[:, 7:] = np.linalg.lstsq(shape, six.T, rcond=None)[0].T
-        return State(values, tensor, positive)
+            values[:, p:] = np.linalg.lstsq(shape, six.T, rcond=None)[0].T
+        return State(values, tensor, self.field, positive)
 
     def with_settled(self, settled: bool) -> State:
-        return State(self.values, self.tensor, self.positive, settled)
+        return State(self.values, self.tensor, self.field, self.positive, settled)
 
 
 def _positive(tensor: Array) -> tuple[Array, bool]:
@@ -95,9 +78,9 @@ def _positive(tensor: Array) -> tuple[Array, bool]:
 
 def first_dispersion(summary: Sums, normal: ak.NormalEquations, step: Array, start: Array) -> Array:
     """After the first pass: the scatter about the fitted field instead of about zero."""
-    field = step[:, :7]
-    explained = np.einsum("gi,gij,gj->g", field, normal.matrix[:, :7, :7], field)
-    freedom = np.maximum(summary.tally[:, 2] - 7, 1.0)
+    p = step.shape[1] - start.shape[1]
+    explained = np.einsum("gi,gij,gj->g", step[:, :p], normal.matrix[:, :p, :p], step[:, :p])
+    freedom = np.maximum(summary.tally[:, 2] - p, 1.0)
     scale = np.maximum(normal.misfit - explained, 1e-6) / freedom
     return start * scale[:, None]
 
@@ -106,19 +89,26 @@ class Terms:
     """Residuals, weights and their products for one block."""
 
     def __init__(self, shape: Array, use: tuple[str, ...], rows: Any, state: State) -> None:
-        self.rows, self.shape = rows, shape
+        self.rows, self.shape, self.field = rows, shape, state.field
         self.data = data = velocity_model.sample(rows, use)
         self.parallax = data.parallax
-        self.regressor = np.empty((3, len(rows)))
-        np.matmul(galaxy.icrs_to_galactic()[:2], data.axes[2], out=self.regressor[:2])
-        np.negative(data.parallax, out=self.regressor[2])
-        field, tensor = (self._by_row(m) for m in state.in_icrs)
-        motion = field @ self.regressor if field.ndim == 2 else np.einsum("ijn,jn->in", field, self.regressor)
-        e = velocity_model.residual(data, motion)
-        local = velocity_model.inverse(velocity_model.variance(data, tensor, field[:, 2], e), data)
-        drawn = velocity_model.columns(local, data)
+        known = self._regressors()
+        self.regressor = known[len(known) - len(self.field.fitted) :]
+        matrix, v_sun, tensor = (self._by_row(m) for m in state.in_icrs)
+        motion = matrix @ known if matrix.ndim == 2 else np.einsum("ijn,jn->in", matrix, known)
+        self.e = e = velocity_model.residual(data, motion)
+        self.local = velocity_model.inverse(velocity_model.variance(data, tensor, v_sun, e), data)
+        self.drawn = drawn = velocity_model.columns(self.local, data)
         self.pull, self.weight = velocity_model.pulls(drawn, e, data), velocity_model.matrices(drawn, data)
-        self.local, self.e = local, e
+
+    def _regressors(self) -> Array:
+        """What the columns of the field act on: components of the direction, and minus the parallax."""
+        axes = self.field.columns[:-1]
+        out = np.empty((len(axes) + 1, len(self.rows)))
+        if axes:
+            np.matmul(galaxy.icrs_to_galactic()[list(axes)], self.data.axes[2], out=out[:-1])
+        np.negative(self.parallax, out=out[-1])
+        return out
 
     @cached_property
     def misfit(self) -> Array:
@@ -131,17 +121,18 @@ class Terms:
             return matrices[0]
         return np.ascontiguousarray(np.moveaxis(matrices[self.rows.group], 0, -1))
 
-    def sums(self, meat: bool) -> Sums:
-        """The sums of the block, by group; with `meat` those of the products of the scores."""
-        total = self._total
+    def sums(self, meat: bool = False, misfit: bool = True) -> Sums:
+        """The sums of the block, by group; with `meat` those that only the errors need."""
         pull = self.parallax * self.pull
+        outer = velocity_model.outer(self.regressor)
         return Sums(
-            weight=total(self.weight, velocity_model.outer(self.regressor)),
+            weight=self._total(self.weight, outer),
             spread=self._spread(),
-            field=total(self.pull, self.regressor),
-            scatter=total(pull, pull),
-            tally=self._tally(),
+            field=self._total(self.pull, self.regressor),
+            scatter=self._square(pull) if self.isotropic else self._total(pull, pull),
+            tally=self._tally(misfit),
             meat=self._meat(pull) if meat else None,
+            leverage=self._leverage(outer) if meat else None,
         )
 
     def _spread(self) -> Array:
@@ -152,15 +143,34 @@ class Terms:
         spread = square * self.weight
         return self._total(spread, spread)
 
-    def _tally(self) -> Array:
+    def _square(self, vector: Array) -> Array:
+        """Sums of the squares of vectors (3, n), (G, 1, 1)."""
+        if self.rows.group is None and self.rows.weight is None:
+            return np.full((1, 1, 1), np.vdot(vector, vector))
+        return self._total(self._ones, dot(vector, vector)[None])
+
+    def _leverage(self, outer: Array) -> Array:
+        """Sums of parallax^2 W W xi xi, (G, 21, s): what the fitted field takes off the scatter.
+
+        Of the matrix products W W alone, (G, 6, s), where the dispersion is isotropic.
+        """
+        if self.isotropic:
+            product = velocity_model.squared(self.drawn)
+            product *= self.parallax * self.parallax
+            return self._total(product, outer)
+        return self._total(velocity_model.outer(self.parallax * self.weight), outer)
+
+    def _tally(self, misfit: bool) -> Array:
         """Rows, misfit, measured components and rows beyond the linear domain by group, (G, 4)."""
         components = self.data.components
+        far = self.parallax < NEAREST_PARALLAX
         if self.rows.group is None and self.rows.weight is None:
             n = len(self.rows)
             measured = np.sum(components) if np.ndim(components) else float(components) * n
-            return np.array([[n, self.misfit.sum(), measured, np.count_nonzero(self.parallax < NEAREST_PARALLAX)]])
-        far = self.parallax < NEAREST_PARALLAX
-        return self._total(self._ones, np.stack([self._ones[0], self.misfit, self._ones[0] * components, far]))[:, 0]
+            return np.array([[n, self.misfit.sum() if misfit else 0.0, measured, np.count_nonzero(far)]])
+        one = self._ones[0]
+        parts = [one, self.misfit if misfit else 0.0 * one, one * components, far]
+        return self._total(self._ones, np.stack(parts))[:, 0]
 
     @property
     def isotropic(self) -> bool:
@@ -177,11 +187,12 @@ class Terms:
         return grouped_product(a if times is None else a * times, b, group, n_groups)
 
     def _meat(self, pull: Array) -> Array:
-        """Sums of the products of the rows' own scores, (G, 7 + q, 7 + q)."""
-        e, r = galaxy.icrs_to_galactic() @ self.pull, self.regressor
-        xy, yx, xx, yy = e[0] * r[1], e[1] * r[0], e[0] * r[0], e[1] * r[1]
-        field = [xy + yx, yx - xy, xx - yy, xx + yy, e[0] * r[2], e[1] * r[2], e[2] * r[2]]
-        scores = np.concatenate([np.stack(field), self._scatter(pull)])
+        """Sums of the products of (W e)_i xi_k and of the scores of the dispersion, (G, 3 r + q, 3 r + q)."""
+        r = len(self.regressor)
+        scores = np.empty((3 * r + self.shape.shape[1], len(self.rows)))
+        for i in range(3):
+            np.multiply(self.pull[i], self.regressor, out=scores[i * r : (i + 1) * r])
+        scores[3 * r :] = self._scatter(pull)
         return self._total(scores, scores)
 
     def _scatter(self, pull: Array) -> Array:
@@ -199,45 +210,26 @@ class Terms:
 _ROWS = tuple(np.array(velocity_model.PAIRS).T)
 
 
-def _combined(sums: Array) -> Array:
-    """Sums (G, 3, 3) over components and regressors, as those of A, B, C, K, U, V, W: (G, 7)."""
-    return np.stack([sum(sign * sums[:, i, j] for i, j, sign in COMBINATIONS[k]) for k in NAMES], axis=1)
-
-
-def _field_map() -> Array:
-    """What each sum of W_ik g_j g_m (as 6 x 6) adds to the information of each pair of A, B, C, K, U, V, W."""
-    out = np.zeros((7, 7, 6, 6))
-    place = velocity_model.PLACE
-    for p, one in enumerate(NAMES):
-        for r, other in enumerate(NAMES):
-            for i, j, s in COMBINATIONS[one]:
-                for k, m, t in COMBINATIONS[other]:
-                    out[p, r, place[i, k], place[j, m]] += s * t
-    return out
-
-
-_FIELD_MAP = _field_map()
-_SIZE_MAP = np.abs(np.einsum("ppij->pij", _FIELD_MAP))
-
-
 @dataclass(frozen=True)
 class Sums:
     """What a pass collects, group axis first: sums over rows, vectors and matrices in ICRS axes.
 
     Attributes
     ----------
-    weight : ndarray, shape (G, 6, 6)
-        Sums of W_ij xi_k xi_m with the regressors xi = (g_x, g_y, -parallax).
+    weight : ndarray, shape (G, 6, s)
+        Sums of W_ij xi_k xi_m with the r regressors xi (the last is minus the parallax), s = r (r + 1)/2.
     spread : ndarray, shape (G, 6, 6)
         Sums of parallax^4 W_ij W_km; (G, 1, 1) with their trace where the dispersion is isotropic.
-    field : ndarray, shape (G, 3, 3)
+    field : ndarray, shape (G, 3, r)
         Sums of (W e)_i xi_k.
     scatter : ndarray, shape (G, 3, 3)
-        Sums of parallax^2 (W e)_i (W e)_j.
+        Sums of parallax^2 (W e)_i (W e)_j; (G, 1, 1) with their trace where the dispersion is isotropic.
     tally : ndarray, shape (G, 4)
-        Rows, misfit, measured components, and rows beyond the linear domain.
-    meat : ndarray, shape (G, 7 + q, 7 + q), optional
-        Sums of the products of the rows' scores.
+        Rows, misfit (where asked for), measured components, and rows beyond the linear domain.
+    meat : ndarray, shape (G, 3 r + q, 3 r + q), optional
+        Sums of the products of the rows' (W e)_i xi_k and scores of the dispersion.
+    leverage : ndarray, shape (G, 21, s), optional
+        Sums of parallax^2 W_ij W_km xi_n xi_o; (G, 6, s) with those of W W where the dispersion is isotropic.
     """
 
     weight: Array
@@ -245,45 +237,88 @@ class Sums:
     field: Array
     scatter: Array
     tally: Array
-    meat: Array | None
+    meat: Array | None = None
+    leverage: Array | None = None
 
     def merge(self, other: Sums) -> Sums:
         """The sums of both blocks."""
-        sums = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self) if f.name != "meat"}
-        both = self.meat is not None and other.meat is not None
-        return Sums(**sums, meat=self.meat + other.meat if both else None)  # type: ignore[operator]
+        return Sums(*(_added(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)))
 
-    def normal_equations(self, shape: Array) -> ak.NormalEquations:
-        """Score and expected information of A, B, C, K, U, V, W and the dispersion parameters."""
+    def normal_equations(self, shape: Array, field: Field = OORT) -> ak.NormalEquations:
+        """Score and expected information of the parameters of the field and the dispersion."""
         rotation = galaxy.icrs_to_galactic()
         turning = velocity_model.turning(rotation)
         weight = turning @ self.weight
-        spread = self.spread if self.spread.shape[1] == 1 else turning @ self.spread @ turning.T
+        matrix = _information(weight, self._turned_spread(turning), shape, field)
         # parallax^2 is the square of the last regressor: sums of parallax^2 W stand among the weights.
-        scatter = (rotation @ self.scatter @ rotation.T)[:, *_ROWS] - weight[:, :, 5]
+        if shape.shape[1] == 1:
+            scatter = 0.5 * (self.scatter[:, 0] - weight[:, [0, 3, 5], -1].sum(axis=1, keepdims=True))
+        else:
+            turned = (rotation @ self.scatter @ rotation.T)[:, *_ROWS]
+            scatter = 0.5 * (turned - weight[:, :, -1]) * velocity_model.TWICE @ shape
         return ak.NormalEquations(
-            matrix=_information(weight, spread, shape),
-            vector=np.concatenate(
-                [_combined(rotation @ self.field), 0.5 * scatter * velocity_model.TWICE @ shape], axis=1
-            ),
+            matrix=matrix,
+            vector=np.concatenate([field.combined(rotation @ self.field), scatter], axis=1),
             misfit=self.tally[:, 1],
             count=self.tally[:, 0],
-            meat=self.meat,
+            meat=None if self.meat is None else self._meat_of_parameters(shape, field),
         )
 
+    def _meat_of_parameters(self, shape: Array, field: Field) -> Array:
+        """The sums of the products of the scores of the parameters, (G, p + q, p + q)."""
+        assert self.meat is not None
+        p, q, r = len(field.names), shape.shape[1], len(field.fitted)
+        scores = np.zeros((p + q, 3 * r + q))
+        turned = np.einsum("pik,ij->pjk", field.elements[:, :, field.fitted], galaxy.icrs_to_galactic())
+        scores[:p, : 3 * r] = turned.reshape(p, 3 * r)
+        scores[p:, 3 * r :] = np.eye(q)
+        return scores @ self.meat @ scores.T
 
-def _information(weight: Array, spread: Array, shape: Array) -> Array:
-    """Expected information of all parameters from sums in Galactic axes, (G, 7 + q, 7 + q)."""
-    q = shape.shape[1]
-    out = np.zeros((len(weight), 7 + q, 7 + q))
-    out[:, :7, :7] = np.tensordot(weight, _FIELD_MAP, ([1, 2], [2, 3]))
-    size = np.tensordot(np.abs(weight), _SIZE_MAP, ([1, 2], [1, 2]))
-    for p in range(7):
+    def _turned_spread(self, turning: Array) -> Array:
+        return self.spread if self.spread.shape[1] == 1 else turning @ self.spread @ turning.T
+
+    def freedom(self, normal: ak.NormalEquations, shape: Array, field: Field = OORT) -> Array:
+        """What the fitted field has taken off the scores of the dispersion, (G, p + q), zero for the field.
+
+        The slope of -1/2 ln |X^T W X|: that of the restricted likelihood (Patterson & Thompson 1971).
+        """
+        p = len(field.names)
+        out = np.zeros_like(normal.vector)
+        if self.leverage is None:
+            return out
+        inverse = normal.inverse[:, :p, :p]
+        for c, tensor in enumerate(velocity_model.symmetric(shape.T)):
+            about = self._leverage_about(tensor)
+            out[:, p + c] = 0.5 * np.einsum("gkl,klijs,gijs->g", inverse, field.products, about)
+        return out
+
+    def _leverage_about(self, tensor: Array) -> Array:
+        """Sums of parallax^2 (W tensor W)_ij xi xi in Galactic axes, (G, 3, 3, s)."""
+        assert self.leverage is not None
+        turning, place = velocity_model.turning(galaxy.icrs_to_galactic()), velocity_model.PLACE
+        if self.leverage.shape[1] == 6:  # the tensor is the unit matrix
+            return (turning @ self.leverage)[:, place]
+        whole = self.leverage[:, velocity_model.places(6)]
+        whole = np.einsum("pq,rt,gqts->gprs", turning, turning, whole)
+        return np.einsum("ab,giabjs->gijs", tensor, whole[:, place][:, :, :, place])
+
+
+def _added(a: Any, b: Any) -> Any:
+    return None if a is None or b is None else a + b
+
+
+def _information(weight: Array, spread: Array, shape: Array, field: Field) -> Array:
+    """Expected information of all parameters from sums in Galactic axes, (G, p + q, p + q)."""
+    p, q = len(field.names), shape.shape[1]
+    out = np.zeros((len(weight), p + q, p + q))
+    out[:, :p, :p] = np.tensordot(weight, field.information, ([1, 2], [2, 3]))
+    size = np.tensordot(np.abs(weight), np.abs(np.einsum("ppij->pij", field.information)), ([1, 2], [1, 2]))
+    for k in range(p):
         # The information is but the round-off of terms that cancel: the parameter is not determined.
-        noise = out[:, p, p] <= 1e-11 * size[:, p]
-        out[noise, p, :] = out[noise, :, p] = 0.0
+        noise = out[:, k, k] <= 1e-11 * size[:, k]
+        out[noise, k, :] = out[noise, :, k] = 0.0
     if spread.shape[1] == 1:
-        out[:, 7:, 7:] = 0.5 * spread
+        out[:, p:, p:] = 0.5 * spread
     else:
-        out[:, 7:, 7:] = shape.T @ velocity_model.dispersion_information(spread) @ shape
+        out[:, p:, p:] = shape.T @ velocity_model.dispersion_information(spread) @ shape
     return out

@@ -8,29 +8,19 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
-from numpy.typing import NDArray
 
 import astrokin as ak
 from astrokin import galaxy, simulation, velocity_model
-from astrokin.estimators.linear_field import NAMES, State, Sums, Terms, first_dispersion
-from astrokin.summaries import group_of
+from astrokin.estimators.fields import OORT, Field
+from astrokin.estimators.linear_field import State, Sums
+from astrokin.estimators.linear_fit import SHAPES, SHEAR, TENSOR, VELOCITY, LinearFieldFit
 
-Array = NDArray[np.float64]
-
-SHEAR = u.km / u.s / u.kpc
-VELOCITY = u.km / u.s
-_TENSOR = ("sigma_UU", "sigma_UV", "sigma_UW", "sigma_VV", "sigma_VW", "sigma_WW")
-#: The six elements of the dispersion tensor by the parameters fitted: (6, q).
-_SHAPES = {
-    "isotropic": (("sigma2",), np.array([[1.0, 0, 0, 1.0, 0, 1.0]]).T),
-    "diagonal": (("sigma_UU", "sigma_VV", "sigma_WW"), np.eye(6)[:, [0, 3, 5]]),
-    "full": (_TENSOR, np.eye(6)),
-}
-_TOLERANCE = 1e-3  # of a standard error
+#: More than this share of stars beyond the linear domain is worth a note.
+_FAR = 0.01
 
 
 @dataclass(frozen=True)
-class OortConstants(ak.Estimator):
+class OortConstants(LinearFieldFit):
     r"""Oort's constants A, B, C, K from proper motions and/or radial velocities, with the solar motion.
 
     In Galactic axes the velocity field near the Sun is linear,
@@ -85,87 +75,21 @@ class OortConstants(ak.Estimator):
 
     name = "oort-constants"
     references = ("1927BAN.....3..275O", "2003ApJ...599..275O", "source-000", "source-001")
-    max_passes = 60
-
-    use: Any = ak.option(("pm", "rv"), doc="which motions: ('pm', 'rv'), ('pm',) or ('rv',)")
-    dispersion: str = ak.option("isotropic", allowed=tuple(_SHAPES), doc="shape of the velocity ellipsoid")
-
-    def __post_init__(self) -> None:
-        use = tuple(self.use) if isinstance(self.use, tuple | list) else (self.use,)
-        if not use or any(k not in ("pm", "rv") for k in use):
-            raise ak.errors.InputError(
-                f"OortConstants.use is {self.use!r}; it can be ('pm', 'rv'), ('pm',) or ('rv',)."
-            )
-        object.__setattr__(self, "use", tuple(k for k in ("pm", "rv") if k in use))
-        super().__post_init__()
 
     @property
-    def needs(self) -> frozenset[str]:  # type: ignore[override]
-        """Parallaxes, and proper motions unless radial velocities alone are used."""
-        return frozenset({"parallax", "proper_motion" if "pm" in self.use else "radial_velocity"})
-
-    @property
-    def reads(self) -> frozenset[str]:  # type: ignore[override]
-        """The fields worth reading from a file."""
-        return self.needs | {"covariance"} | ({"radial_velocity"} if "rv" in self.use else set())
-
-    # ---- one pass ----------------------------------------------------------------------------------------
-
-    def collect(self, rows: Any, params: Any) -> Sums:
-        """Sums that give score and information of all parameters about those of the last pass."""
-        state = State.first(group_of(rows)[1], self._shape) if params is None else params.state
-        terms = Terms(self._shape, self.use, rows, state)
-        return terms.sums(meat=params is not None and params.final)
-
-    def solve(self, summary: Sums, params: Any) -> ak.Fit:
-        """One Newton step (Fisher scoring); errors from the sandwich in the final pass."""
-        first = params is None
-        state = State.first(len(summary.tally), self._shape) if first else params.state
-        normal = summary.normal_equations(self._shape)
-        step = normal.step()
-        if first:
-            step[:, 7:] = first_dispersion(summary, normal, step, state.dispersion) - state.dispersion
-        error = np.sqrt(np.maximum(np.einsum("gii->gi", normal.inverse), 1e-300))
-        moved = state.moved(step, self._shape)
-        converged = not first and bool(np.all(np.abs(moved.values - state.values) < _TOLERANCE * error))
-        state = moved
-        if params is not None and params.final:
-            return self._fit(normal, state, converged or params.state.settled, _notes(state, summary))
-        return ak.Fit(self._named(state), state=state.with_settled(converged), converged=converged)
-
-    @property
-    def _shape(self) -> Array:
-        return _SHAPES[self.dispersion][1]
-
-    def _named(self, state: State) -> dict[str, u.Quantity]:
-        units = [SHEAR] * 4 + [VELOCITY] * 3 + [VELOCITY**2] * self._shape.shape[1]
-        names = (*NAMES, *_SHAPES[self.dispersion][0])
-        return {k: v << unit for k, v, unit in zip(names, state.values.T, units, strict=True)}
-
-    def _fit(self, summary: ak.NormalEquations, state: State, converged: bool, notes: tuple[str, ...]) -> ak.Fit:
-        values, covariance = self._named(state), summary.sandwich()
-        few = summary.count <= len(values)  # then no scatter is left that the errors could be told from
-        lost = summary.undetermined | few[:, None]
-        reasons = {}
-        for i, name in enumerate(values):
-            if lost[:, i].any():
-                values[name] = np.where(lost[:, i], np.nan, values[name].value) << values[name].unit
-                covariance[lost[:, i], i, :] = covariance[lost[:, i], :, i] = np.nan
-                reasons[name] = self._reason(name, bool(few[lost[:, i]].all()))
-        return ak.Fit(values, covariance, state=state, converged=converged, undetermined=reasons, notes=notes)
+    def field(self) -> Field:
+        """A, B, C, K and the solar motion."""
+        return OORT
 
     def _reason(self, name: str, few: bool) -> str:
         if name == "B" and self.use == ("rv",):
             return "radial velocities do not see a rotation: B needs proper motions"
-        if few:
-            p = 7 + self._shape.shape[1]
-            return f"too few stars: {p} parameters and their errors need more than {p}"
-        return "the stars (their places on the sky or their distances) do not determine it"
+        return super()._reason(name, few)
 
-    def residual(self, rows: Any, params: Any) -> Array:
-        """Root of e^T W e over the number of measured components."""
-        terms = Terms(self._shape, self.use, rows, params.state)
-        return np.sqrt(terms.misfit / terms.data.components)
+    def _notes(self, state: State, summary: Sums) -> tuple[str, ...]:
+        far = int(summary.tally[:, 3].sum())
+        told = f"{far:,} stars seem to lie beyond 2 kpc, where the field is not linear: max_distance leaves them out"
+        return super()._notes(state, summary) + ((told,) if far > _FAR * summary.tally[:, 0].sum() else ())
 
     # ---- what follows from the results -------------------------------------------------------------------
 
@@ -201,8 +125,8 @@ class OortConstants(ak.Estimator):
     def simulate(self, n: int, rng: np.random.Generator) -> tuple[Any, dict[str, u.Quantity]]:
         """A disc of stars around the Sun with Gaia-like errors, and the truth."""
         truth = {"A": 15.3, "B": -11.9, "C": -3.2, "K": -3.3, "U": 11.1, "V": 12.24, "W": 7.25}
-        names, shape = _SHAPES[self.dispersion]
-        moments = dict(zip(_TENSOR, (35.0**2, 110.0, -40.0, 24.0**2, 20.0, 18.0**2), strict=True))
+        names, shape = SHAPES[self.dispersion]
+        moments = dict(zip(TENSOR, (35.0**2, 110.0, -40.0, 24.0**2, 20.0, 18.0**2), strict=True))
         truth |= {"sigma2": 25.0**2} if self.dispersion == "isotropic" else {k: moments[k] for k in names}
         tensor = velocity_model.symmetric(shape @ np.array([truth[k] for k in names]))
         x = simulation.disc(n, rng)
@@ -213,23 +137,10 @@ class OortConstants(ak.Estimator):
         v = t @ x - v_sun[:, None] + np.linalg.cholesky(tensor) @ rng.normal(size=(3, n))
         stars = simulation.observed(x, v, rng)
         units = [SHEAR] * 4 + [VELOCITY] * 3 + [VELOCITY**2] * len(names)
-        return stars, {k: truth[k] * unit for k, unit in zip((*NAMES, *names), units, strict=True)}
+        return stars, {k: truth[k] * unit for k, unit in zip((*OORT.names, *names), units, strict=True)}
 
     @classmethod
     def examples(cls) -> Any:
         yield cls()
         yield cls(use=("pm",), dispersion="full")
         yield cls(use=("rv",))
-
-
-def _notes(state: State, summary: Sums) -> tuple[str, ...]:
-    """What the user should know of this fit."""
-    notes = []
-    if not state.positive:
-        notes.append("the measurement errors explain the whole scatter in some direction")
-    far = int(summary.tally[:, 3].sum())
-    if far > 0.01 * summary.tally[:, 0].sum():
-        notes.append(
-            f"{far:,} stars seem to lie beyond 2 kpc, where the field is not linear: max_distance leaves them out"
-        )
-    return tuple(notes)
