@@ -15,6 +15,8 @@ Array = NDArray[np.float64]
 BLOCK = 1 << 14
 _HALF_DEGREE = np.pi / 360
 _DEGREE = 180 / np.pi
+#: Cosine of the double next to 90 deg: instead of zero, it keeps the right ascension of a star at the pole.
+_COSINE_NEXT_TO_POLE = 6.123233995736766e-17
 
 
 def sine_cosine(degrees: Array) -> tuple[Array, Array]:
@@ -42,14 +44,20 @@ def vectors(ra: Array, dec: Array, pmra: Array, pmdec: Array) -> tuple[Array, Ar
 def _vectors_block(ra: Array, dec: Array, pmra: Array, pmdec: Array, direction: Array, motion: Array) -> None:
     sa, ca = sine_cosine(ra)
     sd, cd = sine_cosine(dec)
-    cd[cd == 0.0] = 6.123233995736766e-17  # cos of the double next to 90 deg: keeps the pole's right ascension
+    np.maximum(cd, _COSINE_NEXT_TO_POLE, out=cd)
     np.multiply(cd, ca, out=direction[0])
     np.multiply(cd, sa, out=direction[1])
     direction[2] = sd
-    south = pmdec * sd
-    motion[0] = -(pmra * sa + south * ca)
-    motion[1] = pmra * ca - south * sa
-    np.multiply(pmdec, cd, out=motion[2])
+    x, y, z = motion
+    sd *= pmdec
+    np.multiply(pmra, sa, out=x)
+    np.multiply(pmra, ca, out=y)
+    np.multiply(pmdec, cd, out=z)
+    ca *= sd
+    x += ca
+    np.negative(x, out=x)
+    sa *= sd
+    y -= sa
 
 
 def triad(ra: Array, dec: Array) -> tuple[Array, Array, Array]:
@@ -164,12 +172,16 @@ def _components_block(motion: Array, direction: Array, east: Array, north: Array
 
 def dot(a: NDArray, b: NDArray) -> NDArray:
     """Scalar product of vectors (3, n), safe for complex numbers."""
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+    if a.shape[-1] == 1 == b.shape[-1]:  # of a single row the other form would take the sum in another order
+        return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+    return np.einsum("i...,i...->...", a, b)  # one pass, two thirds of the time
 
 
 def normalised(vector: NDArray) -> NDArray:
     """Vectors (3, n) scaled to unit length, safe for complex numbers."""
-    return vector * (1.0 / np.sqrt(dot(vector, vector)))
+    scale = dot(vector, vector)
+    np.sqrt(scale, out=scale)
+    return vector * np.divide(1.0, scale, out=scale)
 
 
 def transported(motion: NDArray, start: NDArray, end: NDArray) -> NDArray:
@@ -177,11 +189,19 @@ def transported(motion: NDArray, start: NDArray, end: NDArray) -> NDArray:
 
     m' = m - (m . end) (start + end) / (1 + start . end): the rotation that takes `start` to `end`.
     """
-    share = dot(motion, end) / (1.0 + dot(start, end))
+    scale = dot(start, end)
+    scale += 1.0
+    share = dot(motion, end) / scale
     middle = start + end
     # In place where the types allow: fresh memory for three vectors takes longer than the arithmetic.
     step = np.multiply(middle, share, out=middle if middle.dtype == share.dtype else None)
     return np.subtract(motion, step, out=step if step.dtype == np.result_type(motion, step) else None)
+
+
+def tangent(motion: NDArray, direction: NDArray) -> NDArray:
+    """The part of vectors (3, n) across unit vectors (3, n), safe for complex numbers."""
+    along = direction * dot(motion, direction)
+    return np.subtract(motion, along, out=along)
 
 
 def seen_across(motion: NDArray, place: NDArray) -> NDArray:

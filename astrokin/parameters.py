@@ -10,6 +10,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass, field
+from functools import cached_property
 from typing import Any, Self
 
 import astropy.units as u
@@ -410,7 +411,7 @@ class Parametrised:
             if _KEY in f.metadata:
                 yield f.name, f.metadata[_KEY]
 
-    @property
+    @cached_property
     def column_names(self) -> tuple[str, ...]:
         """The columns of the data that the parameters name."""
         found: list[str] = []
@@ -433,7 +434,7 @@ class Parametrised:
     def unfit(self, rows: Any) -> dict[str, Any]:
         """Rows, as masks (n,) by reason, whose columns hold no value of a parameter, or one outside its domain."""
         found: dict[str, Any] = {}
-        for name, spec in self.specs():
+        for name, spec in self.specs() if self.column_names else ():
             value = getattr(self, name)
             if isinstance(value, Parametrised):
                 found.update(value.unfit(rows))

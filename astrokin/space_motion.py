@@ -55,23 +55,33 @@ def standard_model(stars: Stars, t: float | Array) -> Stars:
     """Stars moved by `t` Julian years in a straight line, time being that of the light's arrival."""
     raw = stars.raw
     r, motion = raw.direction, raw.proper_motion
-    zeta = _radial(raw)
-    square = dot(motion, motion) * MAS_IN_RAD**2
-    stretch = 1.0 + zeta * t
+    stretch = _radial(raw) * t
+    stretch += 1.0
+    square = dot(motion, motion)
+    square *= MAS_IN_RAD**2
     f = 1.0 / np.sqrt(stretch * stretch + square * (t * t))
     kept = _kept(stars)
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        gain = square * (A * t / MAS_IN_RAD) / raw.parallax
-    velocity = (raw.radial_velocity * stretch + gain) * f
+    velocity = _velocity(raw, stretch, square, f, t)
     if kept is not None:
         velocity = np.where(kept, raw.radial_velocity, velocity)
-    place = _plus(r * stretch, motion * (t * MAS_IN_RAD))
-    turned = _plus(motion * stretch, r * (square * t / -MAS_IN_RAD))
-    place *= f
-    turned *= f * f * f
+    stretch = stretch * f
+    place = _plus(r * stretch, motion * (f * (t * MAS_IN_RAD)))
+    cube = f * f
+    stretch *= cube
+    cube *= f
+    cube *= square
+    turned = _plus(motion * stretch, r * (cube * (t / -MAS_IN_RAD)))
     changes = {"direction": place, "proper_motion": turned, "parallax": raw.parallax * f, "radial_velocity": velocity}
     out = stars.replace(exact=True, **changes)
     return out if kept is None else _flagged(out, kept, raw.parallax)
+
+
+def _velocity(raw: Any, stretch: Array, square: Array, f: Array, t: float | Array) -> Array:
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        gain = square * (A * t / MAS_IN_RAD)
+        gain = gain / raw.parallax
+    velocity = raw.radial_velocity * stretch
+    return _plus(velocity, gain) * f
 
 
 def _plus(total: Array, more: Array) -> Array:

@@ -29,6 +29,8 @@ ANGLES = ("ra", "dec", "pmra", "pmdec")
 
 def frozen(array: NDArray) -> NDArray:
     """A view of the array that cannot be written to."""
+    if not array.flags.writeable:
+        return array
     view = array.view()
     view.flags.writeable = False
     return view

@@ -37,6 +37,7 @@ from astrokin.views import VIEWS, VIEWS_OF_DIRECTION, VIEWS_OF_MOTION
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+_set = object.__setattr__
 
 
 @runtime_checkable
@@ -297,7 +298,7 @@ class Stars:
         end = arrays.get("direction", start)
         if "proper_motion" in arrays:
             motion = arrays["proper_motion"]
-            arrays["proper_motion"] = motion - angles.dot(motion, end) * end  # the tangent part
+            arrays["proper_motion"] = angles.tangent(motion, end)
         elif "direction" in arrays:
             arrays["proper_motion"] = angles.transported(self._vector("proper_motion"), start, end)
         return {**self._fields, **{k: frozen(v) for k, v in arrays.items()}}
@@ -313,7 +314,7 @@ class Stars:
     def _with(self, **slots: Any) -> Stars:
         new = object.__new__(type(self))
         for name in Stars.__slots__:
-            object.__setattr__(new, name, slots[name] if name in slots else getattr(self, name))
+            _set(new, name, slots[name] if name in slots else getattr(self, name))
         return new
 
     # ---- declined rows -----------------------------------------------------------------------------------

@@ -77,6 +77,8 @@ def raw_values(value: Any, unit: u.UnitBase, name: str, complex_too: bool = Fals
 
 def plain_values(value: Any, name: str, complex_too: bool = False) -> NDArray[Any]:
     """Turn an array without unit into float64 (or complex128), masked values into NaN; infinities are errors."""
+    if type(value) is np.ndarray and value.dtype == np.float64 and (_INFINITE_TOO.get() or _surely_finite(value)):
+        return value  # as nearly always
     _refuse_kind(getattr(value, "dtype", None), name, complex_too)
     try:
         if hasattr(value, "filled") or isinstance(value, np.ma.MaskedArray):

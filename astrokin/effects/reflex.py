@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import astropy.units as u
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 import astrokin as ak
 from astrokin import galaxy
-from astrokin.angles import dot
+from astrokin.angles import dot, tangent
 from astrokin.units import KM_S, MAS_IN_RAD, A
 
 _FRAMES = {"lsr": galaxy.solar_motion, "galactocentric": galaxy.velocity_of_sun}
@@ -80,20 +81,22 @@ class ReflexMotion(ak.Effect):
         if self.solar_motion is None:
             object.__setattr__(self, "solar_motion", _FRAMES[self.frame]())
 
+    @cached_property
     def _velocity(self) -> NDArray[np.float64]:
+        """In ICRS axes, km/s, (3, 1) or (3, n)."""
         velocity = self.solar_motion.to_value(KM_S)  # type: ignore[union-attr]
         return galaxy.to_icrs(velocity.reshape(3, -1))
 
     def forward(self, stars: Any) -> Any:
-        return _shifted(stars, -self._velocity())
+        return _shifted(stars, -self._velocity)
 
     def backward(self, stars: Any) -> Any:
-        return _shifted(stars, self._velocity())
+        return _shifted(stars, self._velocity)
 
     def jacobian(self, stars: Any) -> NDArray[np.float64]:
         """In closed form: the reflex turns with the direction, and grows with the parallax."""
         raw = stars.raw
-        velocity = -self._velocity()
+        velocity = -self._velocity
         east, north, outward = (dot(velocity, axis) for axis in (*raw.basis, raw.direction))
         out = np.zeros((len(stars), 6, 6))
         out[:, range(6), range(6)] = 1.0
@@ -112,9 +115,10 @@ class ReflexMotion(ak.Effect):
 def _shifted(stars: Any, velocity: NDArray[np.float64]) -> Any:
     """Stars whose velocities (ICRS axes, km/s, shape (3, 1) or (3, n)) have `velocity` added."""
     raw = stars.raw
-    r = raw.direction
-    outward = velocity[0] * r[0] + velocity[1] * r[1] + velocity[2] * r[2]
-    motion = velocity - outward * r
-    motion *= raw.parallax * (1.0 / A)
-    motion += raw.proper_motion
-    return stars.replace(proper_motion=motion, radial_velocity=raw.radial_velocity + outward)
+    motion = velocity * (raw.parallax * (1.0 / A))
+    motion = np.add(motion, raw.proper_motion, out=motion if motion.dtype == raw.proper_motion.dtype else None)
+    # What lies along the direction is not seen; where it is large, `replace` takes off its round-off once more.
+    return stars.replace(
+        proper_motion=tangent(motion, raw.direction),
+        radial_velocity=raw.radial_velocity + dot(velocity, raw.direction),
+    )
