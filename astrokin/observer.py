@@ -10,6 +10,7 @@ import numpy as np
 
 from astrokin import places, vantage
 from astrokin.errors import InputError, closest_first
+from astrokin.observer_text import observer_options
 from astrokin.parameters import (
     Column,
     Parametrised,
@@ -276,7 +277,10 @@ def observer_parameter(*, doc: str = "where and when the light is received") -> 
 
 
 def _from_text(text: str, where: str) -> Observer:
-    """An observer from ``2026-03-21``, ``J2026.5,gaia`` or ``column:t``: the time, and a named place."""
-    time, _, place = (part.strip() for part in text.partition(","))
+    """An observer from ``J2026.5,gaia``, ``column:t`` or ``2026-03-21,lon=-70.4deg,lat=-24.6deg,pressure=743hPa``."""
+    time, options = observer_options(text, where)
     spec = dict(Observer.specs())["obstime"]
-    return Observer(spec.from_text(time, f"{where} (the time)"), place or "geocenter")
+    try:
+        return Observer(spec.from_text(time, f"{where} (the time)"), **options)
+    except InputError as error:
+        raise InputError(str(error).replace("Observer.", f"{where}: ")) from None

@@ -184,12 +184,3 @@ def test_observers_are_values_after_use_too():
 def test_something_else_than_an_observer_is_named(wrong):
     with pytest.raises(InputError, match=r"Seer.observer is .*: give an ak.Observer\(obstime, location\)"):
         Seer(wrong)
-
-
-def test_an_observer_from_text():
-    spec = dict(Seer.specs())["observer"]
-    assert spec.from_text("J2026.5,gaia", "--set observer") == ak.Observer(Time("J2026.5"), "gaia")
-    assert spec.from_text("column:t", "--set observer").obstime == ak.column("t")
-    assert spec.from_text("2026-03-21", "--set observer") == ak.Observer(Time("2026-03-21"))
-    with pytest.raises(InputError, match="no time such as"):
-        spec.from_text("now", "--set observer")

@@ -38,7 +38,7 @@ LAYERS = (
     ("observer",),
     ("vantage",),
     ("places", "polynomials"),
-    ("earth_rotation", "ephemeris"),
+    ("earth_rotation", "ephemeris", "observer_text"),
     ("summaries",),
     ("galaxy",),
     ("parameters",),
