@@ -25,6 +25,7 @@ __all__ = [
     "apparent_place",
     "column",
     "effect",
+    "effective_wavelength",
     "effects",
     "epoch_parameter",
     "errors",
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from .hookspecs import hookimpl
     from .observer import Observer, observer_parameter
     from .parameters import column, epoch_parameter, option, parameter
+    from .refractivity import effective_wavelength
     from .registry import effect, estimator, list_effects, list_estimators, plugins
     from .source_estimator import SourceEstimator
     from .stage import Stage
@@ -82,6 +84,7 @@ _HOME = {
     "apparent_place": "apparent",
     "column": "parameters",
     "effect": "registry",
+    "effective_wavelength": "refractivity",
     "estimator": "registry",
     "hookimpl": "hookspecs",
     "list_effects": "registry",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from typing import Any
 
 import astropy.units as u
@@ -10,6 +10,7 @@ import numpy as np
 
 from astrokin import places, vantage
 from astrokin.errors import InputError, closest_first
+from astrokin.horizon import LocalSky
 from astrokin.observer_text import observer_options
 from astrokin.parameters import (
     Column,
@@ -24,7 +25,19 @@ from astrokin.times import without_note_on_future
 from astrokin.units import KM_S
 from astrokin.vantage import Vantage
 
-_AIR = ("pressure", "temperature", "relative_humidity", "obswl")
+
+def _air(value: u.Quantity) -> u.Quantity:
+    value.flags.writeable = False  # it is every observer's
+    return value
+
+
+#: What astropy takes where nothing is said; the very object stands in an observer to whom nothing was said.
+_AIR = {
+    "pressure": _air(0 * u.hPa),
+    "temperature": _air(0 * u.deg_C),
+    "relative_humidity": _air(0 * u.one),
+    "obswl": _air(1 * u.micron),
+}
 
 
 def _at_least_zero(value: Any) -> Any:
@@ -36,7 +49,7 @@ def _share(value: Any) -> Any:
 
 
 @dataclass(frozen=True, repr=False)
-class Observer(Parametrised):
+class Observer(LocalSky, Parametrised):
     """Where and when the light is received, and the air there; the names are astropy's.
 
     Parameters
@@ -89,25 +102,34 @@ class Observer(Parametrised):
 
     obstime: Any = epoch_parameter(doc="when the light is received")
     location: Any = option("geocenter", doc='an EarthLocation, "geocenter", "barycenter" or "gaia"')
-    pressure: Any = parameter(0 * u.hPa, doc="of the air", physical=_at_least_zero, domain="0 or more")
-    temperature: Any = parameter(0 * u.deg_C, doc="of the air")
+    pressure: Any = parameter(_AIR["pressure"], doc="of the air", physical=_at_least_zero, domain="0 or more")
+    temperature: Any = parameter(_AIR["temperature"], doc="of the air")
     relative_humidity: Any = parameter(
-        0 * u.one, doc="of the air, 0 to 1", physical=_share, domain="a number from 0 to 1"
+        _AIR["relative_humidity"], doc="of the air, 0 to 1", physical=_share, domain="a number from 0 to 1"
     )
-    obswl: Any = parameter(1 * u.micron, doc="wavelength", physical=lambda x: x > 0, domain="a positive wavelength")
+    obswl: Any = parameter(_AIR["obswl"], doc="wavelength", physical=lambda x: x > 0, domain="a positive wavelength")
     position: Any = parameter(None, unit=u.au, shape=(3,), doc="barycentric, ICRS axes")
     velocity: Any = parameter(None, unit=KM_S, shape=(3,), doc="barycentric, ICRS axes")
     ephemeris: str = option("builtin", kind=str, doc="what astropy takes the Earth and the Sun from")
 
     def __post_init__(self) -> None:
-        for name in _AIR:
-            if getattr(self, name) is None:
-                object.__setattr__(self, name, type(self).__dataclass_fields__[name].default)
+        not_given = [
+            name for name, default in _AIR.items() if getattr(self, name) is None or getattr(self, name) is default
+        ]
+        for name in not_given:
+            object.__setattr__(self, name, _AIR[name])
         object.__setattr__(self, "temperature", _celsius(self.temperature))
         object.__setattr__(self, "relative_humidity", _number(self.relative_humidity))
         super().__post_init__()
         object.__setattr__(self, "location", _checked_location(self.location))
+        for name in not_given:
+            object.__setattr__(self, name, _AIR[name])
         self._check_own_place()
+
+    @property
+    def air_not_given(self) -> tuple[str, ...]:
+        """Which of pressure, temperature, relative_humidity and obswl nobody gave, so that they are astropy's."""
+        return tuple(name for name, default in _AIR.items() if getattr(self, name) is default)
 
     def _check_own_place(self) -> None:
         own = [k for k in ("position", "velocity") if getattr(self, k) is not None]
@@ -204,7 +226,12 @@ class Observer(Parametrised):
         return vantage.of_own(place, motion, self.ephemeris, self.obstime)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in self.__dict__.items() if k != "_seen"}
+        state = {k: v for k, v in self.__dict__.items() if k != "_seen"}
+        return {**state, **dict.fromkeys(self.air_not_given)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            object.__setattr__(self, name, _AIR[name] if value is None and name in _AIR else value)
 
 
 def _celsius(value: Any) -> Any:
@@ -264,8 +291,10 @@ def _time(obstime: Any) -> Any:
 # ---- a parameter of effects ------------------------------------------------------------------------------
 
 
-def observer_parameter(*, doc: str = "where and when the light is received") -> Any:
+def observer_parameter(default: Any = MISSING, *, doc: str = "where and when the light is received") -> Any:
     """Declare a parameter that is an `Observer`, as a dataclass field; its columns are bound with the effect's own.
+
+    The default None makes it optional.
 
     Examples
     --------
@@ -273,7 +302,8 @@ def observer_parameter(*, doc: str = "where and when the light is received") -> 
     >>> import astrokin as ak
     >>> observer: Any = ak.observer_parameter()
     """
-    return part_parameter(Observer, "an ak.Observer(obstime, location)", doc=doc, reader=_from_text)
+    needed = "an ak.Observer(obstime, location)"
+    return part_parameter(Observer, needed, default=default, doc=doc, reader=_from_text)
 
 
 def _from_text(text: str, where: str) -> Observer:

@@ -36,13 +36,16 @@ LAYERS = (
     ("views",),
     ("star_fields",),
     ("observer",),
+    ("horizon",),
     ("vantage",),
     ("places", "polynomials"),
     ("earth_rotation", "ephemeris", "observer_text"),
     ("summaries",),
     ("galaxy",),
     ("parameters",),
-    ("kepler",),
+    ("bending",),
+    ("atmosphere",),
+    ("kepler", "refractivity"),
     ("angles", "covariance", "missing", "optional", "references", "rounding", "stage", "times", "units", "errors"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -51,7 +54,7 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 DECLARED = {("astrokin.effect_base", "astrokin.chain"): "a | b makes a Chain, and a Chain is an Effect"}
 
 # What a plugin may import: the flat names, and these modules, the toolbox of whoever writes one.
-TOOLBOX = {"angles", "fit_plot", "kepler", "simulation", "space_motion", "summaries", "times", "velocity_model"}
+TOOLBOX = {"angles", "bending", "fit_plot", "kepler", "simulation", "space_motion", "summaries", "times", "velocity_model"}
 
 
 def module_name(path):

@@ -12,6 +12,7 @@ from astrokin.effects.deflection import LightDeflection
 from astrokin.effects.parallax import AnnualParallax
 from astrokin.effects.perspective import PerspectiveAcceleration
 from astrokin.effects.photocentre import BinaryPhotocentre
+from astrokin.effects.refraction import AtmosphericRefraction
 from astrokin.effects.reflex import ReflexMotion
 from astrokin.effects.rotation import FrameRotation
 from astrokin.effects.secular import SecularAberration
@@ -19,6 +20,7 @@ from astrokin.effects.secular import SecularAberration
 __all__ = [
     "AnnualAberration",
     "AnnualParallax",
+    "AtmosphericRefraction",
     "BinaryPhotocentre",
     "FrameRotation",
     "LightDeflection",
@@ -40,4 +42,5 @@ def astrokin_effects() -> list[type[ak.Effect]]:
         AnnualParallax,
         LightDeflection,
         AnnualAberration,
+        AtmosphericRefraction,
     ]

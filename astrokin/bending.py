@@ -1,0 +1,221 @@
+"""How far air pulls a direction to the zenith: models of refraction as functions of the cosine of zenith distance.
+
+Each gives the `pull` k of a true direction r whose cosine with the zenith u is c: what is seen is along r + k u. That
+is smooth everywhere, the zenith included, and needs no trigonometric function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astrokin.atmosphere import two_layers
+from astrokin.refractivity import HIGHEST_PRESSURE, TEMPERATURES, WAVELENGTHS
+
+Array = NDArray[np.float64]
+Function = Callable[[Any], Any]
+
+#: The sine of the altitude down to which ERFA's refraction holds: below, ERFA takes that of this altitude.
+LOWEST_OF_REFCO = 0.05
+#: The cosine of the zenith distance, as seen, down to which the integral is taken: one degree below the horizon.
+LOWEST_SEEN = -float(np.sin(np.radians(1.0)))
+_CLOSE = 1e-16
+_ROUNDS = 12
+
+
+class Bending(Protocol):
+    """A model of refraction, for one air or for that of each row.
+
+    Attributes
+    ----------
+    lowest : float or ndarray
+        The cosine of the true zenith distance down to which it holds.
+    """
+
+    lowest: Any
+
+    def rotation(self, c: Any) -> tuple[Any, Any]:
+        """Cosine of the refraction, and its sine over that of the true zenith distance, up to a common factor."""
+
+    def pull(self, c: Any) -> Any:
+        """The pull at the cosine of the true zenith distance; real or complex."""
+
+
+def pull_of(cosine: Any, ratio: Any, c: Any) -> Any:
+    """The pull that turns a direction by an angle, from what `Bending.rotation` gives."""
+    return ratio / (cosine - c * ratio)
+
+
+def seen_cosine(c: Any, k: Any) -> Any:
+    """The cosine of the zenith distance as seen, from the true one and the pull."""
+    return (c + k) / np.sqrt(1.0 + k * (2.0 * c + k))
+
+
+# ---- ERFA's constants ------------------------------------------------------------------------------------
+
+
+class Refco:
+    """ERFA's refraction: A tan z + B tan^3 z of what is seen, solved for the true direction as in ``atioq``."""
+
+    def __init__(self, pressure: Any, celsius: Any, humidity: Any, wavelength: Any) -> None:
+        import erfa
+
+        self.a, self.b = erfa.refco(pressure, celsius, humidity, wavelength)
+        self.lowest: Any = LOWEST_OF_REFCO
+
+    def rotation(self, c: Any) -> tuple[Any, Any]:
+        square = c * c
+        w = self.b * (1.0 - square) / square
+        ratio = (self.a + w) * c / (square + self.a + 3.0 * w)
+        # Not quite the cosine: as in ERFA, whose refraction is thereby that of the tangent.
+        return 1.0 - 0.5 * ratio * ratio * (1.0 - square), ratio
+
+    def pull(self, c: Any) -> Any:
+        return pull_of(*self.rotation(c), c)
+
+
+# ---- the quadrature --------------------------------------------------------------------------------------
+
+
+class Integral:
+    """Quadrature through a two-layer atmosphere, row by row; see `astrokin.atmosphere`."""
+
+    def __init__(self, place: tuple[float, float], wavelength: Any, pressure: Any, celsius: Any, humidity: Any) -> None:
+        self._over_sine = two_layers(*place, wavelength, pressure, celsius, humidity).refraction_over_sine
+        self.lowest: Any = self._true_cosine(LOWEST_SEEN + 0.0 * np.asarray(pressure))
+
+    def _true_cosine(self, seen: Any) -> Any:
+        """The cosine of the true zenith distance, from that of the one seen."""
+        cosine, ratio = self._turned(seen)
+        return seen * cosine - (1.0 - seen * seen) * ratio
+
+    def _turned(self, seen: Any) -> tuple[Any, Any]:
+        """The cosine of the refraction, and its sine over that of the zenith distance seen."""
+        over_sine = self._over_sine(seen)
+        x = over_sine * over_sine * (1.0 - seen * seen)  # its square, at most 1e-3: series, also at the zenith
+        sinc = 1.0 - x / 6.0 * (1.0 - x / 20.0 * (1.0 - x / 42.0))
+        return 1.0 - x / 2.0 * (1.0 - x / 12.0 * (1.0 - x / 30.0)), over_sine * sinc
+
+    def rotation(self, c: Any) -> tuple[Any, Any]:
+        seen = solved(self._true_cosine, c, np.real(c))
+        cosine, ratio = self._turned(seen)
+        return cosine, ratio / (cosine + seen * ratio)  # sin R / sin z, with sin z = sin(z' + R)
+
+    def pull(self, c: Any) -> Any:
+        return pull_of(*self.rotation(c), c)
+
+
+class Difference:
+    """One model's refraction less another's: what is left of it for a star of another colour."""
+
+    def __init__(self, one: Any, other: Any) -> None:
+        self.one, self.other = one, other
+        self.lowest: Any = np.maximum(one.lowest, other.lowest)
+
+    def rotation(self, c: Any) -> tuple[Any, Any]:
+        (cosine, ratio), (cosine0, ratio0) = self.one.rotation(c), self.other.rotation(c)
+        return cosine * cosine0 + ratio * ratio0 * (1.0 - c * c), ratio * cosine0 - ratio0 * cosine
+
+    def pull(self, c: Any) -> Any:
+        return pull_of(*self.rotation(c), c)
+
+
+class Tabulated:
+    """Another model for one air, read off quintic polynomials in narrow cells: good to 1e-15 rad, some 15 ns."""
+
+    CELLS, ORDER = 256, 6
+    #: The variable of the cells is (c - lowest) / (c + this): narrow ones at the horizon, wide ones at the zenith.
+    _BEND = 0.15
+
+    def __init__(self, model: Any) -> None:
+        self.lowest = float(model.lowest)
+        self._scale = self.CELLS * (1.0 + self._BEND) / (1.0 - self.lowest)
+        inner = np.polynomial.chebyshev.chebpts1(self.ORDER)
+        x = (np.arange(self.CELLS)[:, None] + 0.5 * (inner + 1.0)) / self._scale
+        c = (x * self._BEND + self.lowest) / (1.0 - x)
+        values = model.pull(c.ravel()).reshape(c.shape)
+        self._table = np.linalg.solve(np.vander(inner, increasing=True), values.T).copy()
+
+    def pull(self, c: Any) -> Any:
+        x = c - self.lowest
+        x = x * self._scale / (c + self._BEND)
+        cell = np.minimum(np.maximum(np.real(x), 0.0), self.CELLS - 1.0).astype(np.intp)
+        x = 2.0 * (x - cell) - 1.0
+        out = self._table[-1].take(cell, mode="clip") * x
+        for row in self._table[-2:0:-1]:
+            out += row.take(cell, mode="clip")
+            out *= x
+        return out + self._table[0].take(cell, mode="clip")
+
+
+@lru_cache(maxsize=64)
+def tabulated(place: tuple[float, float], air: tuple[float, float, float], wavelengths: tuple[float, ...]) -> Tabulated:
+    """The table of the integral at a place: its air (hPa, deg C, 0 to 1), and a wavelength, or two for a difference."""
+    models = [Integral(place, w, *air) for w in wavelengths]
+    return Tabulated(models[0] if len(models) == 1 else Difference(*models))
+
+
+# ---- the way back ----------------------------------------------------------------------------------------
+
+
+def solved(function: Function, target: Any, start: Any) -> Any:
+    """Solve function(x) = target for x, row by row, by the secant; `function` is near to x plus a constant.
+
+    A complex target with a tiny imaginary part, as of a complex step, is solved to first order in that.
+    """
+    goal = np.real(target)
+    old, image = np.asarray(start) + 0.0 * goal, None
+    image = function(old)
+    x = old + (goal - image)
+    for _ in range(_ROUNDS):
+        new = function(x)
+        step = x - old
+        slope = np.where(step != 0.0, (new - image) / np.where(step != 0.0, step, 1.0), 1.0)
+        slope = np.where((slope > 0.2) & (slope < 5.0), slope, 1.0)
+        old, image = x, new
+        x = x + (goal - new) / slope
+        if not np.nanmax(np.abs(x - old), initial=0.0) > _CLOSE:
+            break
+    if not np.iscomplexobj(target):
+        return x
+    rate = np.imag(function(x + 1e-30j)) / 1e-30
+    return x + 1j * np.imag(target) / rate
+
+
+# ---- which airs a model holds for ------------------------------------------------------------------------
+
+#: What each model takes: the least and the largest, and the unit.
+DOMAINS: dict[str, dict[str, tuple[float, float, str]]] = {
+    "refco": {
+        "pressure": (0.0, 10_000.0, "hPa"),
+        "temperature": (-150.0, 200.0, "deg_C"),
+        "wavelength": (0.1, 1e6, "micron"),
+    },
+    "integral": {
+        "pressure": (0.0, HIGHEST_PRESSURE, "hPa"),
+        "temperature": (*TEMPERATURES, "deg_C"),
+        "wavelength": (*WAVELENGTHS, "micron"),
+    },
+}
+#: Heights (m) of observers that stand on the ground, with some room.
+GROUND = (-1000.0, 9000.0)
+
+
+def outside(model: str, what: str, values: Any) -> tuple[Any, str]:
+    """Which of the values a model does not hold for, and the reason in words; missing ones are not among them."""
+    low, high, unit = DOMAINS[model][what]
+    plain = np.asarray(values)
+    if what == "pressure":
+        return (plain <= 0.0) | (plain > high), f"pressure of 0, which is no air, or above {high:g} {unit}"
+    return (plain < low) | (plain > high), f"{what} outside {low:g} to {high:g} {unit}, where {model!r} holds"
+
+
+def lowest_in_words(model: str) -> str:
+    """What lies below the domain of a model."""
+    if model == "refco":
+        return f"lower than {np.degrees(np.arcsin(LOWEST_OF_REFCO)):.2f} deg above the horizon, where 'refco' ends"
+    return "more than 1 deg below the horizon"
