@@ -122,12 +122,12 @@ class Spec:
 
     def from_text(self, text: str, where: str) -> Any:
         """The value of a command-line setting such as ``11.1,12.24,7.25 km/s``."""
+        if self.optional and text.lower() == "none":
+            return None
         if self.reader is not None:
             return self.reader(text, where)
         if text.startswith("column:"):
             return Column(text.removeprefix("column:"))
-        if self.optional and text.lower() == "none":
-            return None
         if self.kind == "quantity":
             return _quantity_from_text(text, self, where)
         if self.kind == "epoch":
@@ -343,7 +343,9 @@ def epoch_parameter(default: Any = MISSING, *, doc: str = "", per_row: bool = Tr
     return _field(default, Spec("epoch", doc, per_row=per_row, optional=default is None))
 
 
-def part_parameter(part: type, needed: str, *, doc: str = "", reader: Callable[[str, str], Any] | None = None) -> Any:
+def part_parameter(
+    part: type, needed: str, *, default: Any = MISSING, doc: str = "", reader: Callable[[str, str], Any] | None = None
+) -> Any:
     """Declare a parameter that has parameters of its own, as a dataclass field.
 
     Parameters
@@ -352,12 +354,15 @@ def part_parameter(part: type, needed: str, *, doc: str = "", reader: Callable[[
         The class, a `Parametrised`, of which an instance is needed.
     needed : str
         What to give, in words, for the error message.
+    default : object, optional
+        None makes it optional.
     doc : str
         One line for the documentation page.
     reader : callable, optional
         From a text of the command line, and where it stands, to the instance.
     """
-    return _field(MISSING, Spec("part", doc, per_row=False, domain=needed, part=part, reader=reader))
+    spec = Spec("part", doc, per_row=False, optional=default is None, domain=needed, part=part, reader=reader)
+    return _field(default, spec)
 
 
 def option(
