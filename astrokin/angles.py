@@ -204,8 +204,15 @@ def tangent(motion: NDArray, direction: NDArray) -> NDArray:
     return np.subtract(motion, along, out=along)
 
 
-def seen_across(motion: NDArray, place: NDArray) -> NDArray:
-    """The rate (3, n) of the unit vector along `place` (3, n) when that changes by `motion`: its tangent part."""
-    scale = 1.0 / dot(place, place)
-    along = dot(motion, place) * scale
-    return (motion - place * along) * np.sqrt(scale)
+def seen_across(motion: NDArray, place: NDArray) -> tuple[NDArray, NDArray]:
+    """The unit vectors (3, n) along `place`, and their rates when that changes by `motion`: its tangent part."""
+    scale = dot(place, place)
+    np.sqrt(scale, out=scale)
+    np.divide(1.0, scale, out=scale)
+    direction = place * scale
+    return direction, tangent(motion, direction) * scale
+
+
+def plus(total: NDArray, more: NDArray) -> NDArray:
+    """The sum, in the memory of the first unless that would drop the imaginary part of a complex step."""
+    return np.add(total, more, out=total if total.dtype == np.result_type(total, more) else None)

@@ -13,7 +13,7 @@ import numpy as np
 from astropy.constants import c as _c
 from numpy.typing import NDArray
 
-from astrokin.angles import dot
+from astrokin.angles import dot, plus
 from astrokin.stars import Stars
 from astrokin.units import KM_S, MAS, MAS_IN_RAD, MAS_YR, A
 
@@ -65,12 +65,12 @@ def standard_model(stars: Stars, t: float | Array) -> Stars:
     if kept is not None:
         velocity = np.where(kept, raw.radial_velocity, velocity)
     stretch = stretch * f
-    place = _plus(r * stretch, motion * (f * (t * MAS_IN_RAD)))
+    place = plus(r * stretch, motion * (f * (t * MAS_IN_RAD)))
     cube = f * f
     stretch *= cube
     cube *= f
     cube *= square
-    turned = _plus(motion * stretch, r * (cube * (t / -MAS_IN_RAD)))
+    turned = plus(motion * stretch, r * (cube * (t / -MAS_IN_RAD)))
     changes = {"direction": place, "proper_motion": turned, "parallax": raw.parallax * f, "radial_velocity": velocity}
     out = stars.replace(exact=True, **changes)
     return out if kept is None else _flagged(out, kept, raw.parallax)
@@ -81,12 +81,7 @@ def _velocity(raw: Any, stretch: Array, square: Array, f: Array, t: float | Arra
         gain = square * (A * t / MAS_IN_RAD)
         gain = gain / raw.parallax
     velocity = raw.radial_velocity * stretch
-    return _plus(velocity, gain) * f
-
-
-def _plus(total: Array, more: Array) -> Array:
-    """The sum, in place unless that would drop the imaginary part of a complex step."""
-    return np.add(total, more, out=total if total.dtype == more.dtype else None)
+    return plus(velocity, gain) * f
 
 
 def jacobian(stars: Stars, t: float | Array) -> Array:

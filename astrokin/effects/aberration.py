@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import astropy.units as u
@@ -13,7 +14,7 @@ from astropy.constants import c as _c
 from numpy.typing import NDArray
 
 import astrokin as ak
-from astrokin.angles import dot, normalised, seen_across
+from astrokin.angles import dot, normalised, plus, seen_across, tangent
 from astrokin.errors import InputError
 from astrokin.units import MAS_IN_RAD
 
@@ -93,22 +94,25 @@ class AnnualAberration(ak.Effect):
         """The proper motion, where it becomes a rate."""
         return frozenset({"proper_motion"} if self.rate else ())
 
-    def _seen(self) -> _Boost:
+    @cached_property
+    def _boost(self) -> _Boost:
         return _Boost(self.observer.seen(acceleration=self.rate))
 
     def forward(self, stars: Any) -> Any:
-        boost = self._seen()
+        boost = self._boost
         if boost.rests:
             return stars
         raw = stars.raw
         place, along = boost.place(raw.direction)
         if not self.rate:
             return stars.replace(direction=place)
-        motion = boost.motion(raw.direction, raw.proper_motion, along) + boost.gain(raw.direction, along)
-        return stars.replace(direction=place, proper_motion=seen_across(motion, place))
+        motion = boost.motion(raw.direction, raw.proper_motion, along)
+        direction, motion = seen_across(plus(motion, boost.gain(raw.direction, along)), place)
+        # Once more, for the round-off of what lay along the direction: the acceleration's part is large.
+        return stars.replace(exact=True, direction=direction, proper_motion=tangent(motion, direction))
 
     def backward(self, stars: Any) -> Any:
-        boost = self._seen()
+        boost = self._boost
         if boost.rests:
             return stars
         seen = stars.raw.direction
@@ -140,12 +144,19 @@ class _Boost:
     def place(self, r: Array) -> tuple[Array, Array]:
         """The new direction, not of unit length, and the component of the velocity along the old one."""
         along = dot(r, self.beta)
-        place = r * (self.shrink - self.potential * along)
+        place = r * self._shrunk(along)
         place += self.beta * self._stretch(along)
         return place, along
 
+    def _shrunk(self, along: Array) -> Array:
+        out = along * -self.potential
+        out += self.shrink
+        return out
+
     def _stretch(self, along: Array) -> Array:
-        return (1.0 + self.potential) + along * (1.0 / (1.0 + self.shrink))
+        out = along * (1.0 / (1.0 + self.shrink))
+        out += 1.0 + self.potential
+        return out
 
     def undone(self, seen: Array) -> Array:
         """The way back: that of special relativity, and by fixed point what the potential adds."""
@@ -162,16 +173,19 @@ class _Boost:
     def motion(self, r: Array, motion: Array, along: Array) -> Array:
         """The star's motion as it changes the new direction (not tangent to it)."""
         moved = dot(motion, self.beta)
-        out = motion * (self.shrink - self.potential * along)
-        return out + self.beta * (moved / (1.0 + self.shrink)) - r * (moved * self.potential)
+        out = motion * self._shrunk(along)
+        out = plus(out, self.beta * (moved * (1.0 / (1.0 + self.shrink))))
+        return plus(out, r * (moved * -self.potential))
 
     def gain(self, r: Array, along: Array) -> Array:
         """The observer's acceleration as it changes the new direction, mas/yr (not tangent to it)."""
         a = self.acceleration
         faster, ahead = -dot(self.beta, a) / self.shrink, dot(r, a)
-        stretch = ahead / (1.0 + self.shrink) - along * faster / (1.0 + self.shrink) ** 2
-        out = r * (faster - self.potential * ahead) + self.beta * stretch + a * self._stretch(along)
-        return out * (1.0 / MAS_IN_RAD)
+        open_ = 1.0 / (1.0 + self.shrink)
+        out = r * ((faster - self.potential * ahead) * (1.0 / MAS_IN_RAD))
+        out += self.beta * (ahead * (open_ / MAS_IN_RAD) - along * (faster * open_**2 / MAS_IN_RAD))
+        out += a * (self._stretch(along) * (1.0 / MAS_IN_RAD))
+        return out
 
     def motion_before(self, r: Array, seen: Any) -> Array:
         """The star's motion from the rate of the new direction: the linear equation solved in closed form.

@@ -121,11 +121,14 @@ def _bent(r: Array, there: Any) -> tuple[Array, Array]:
     """The displacement, finite everywhere; and 1 - cos of the angle from the Sun."""
     e, distance = there.from_sun, there.sun_distance
     apart = r + e
-    away = 0.5 * dot(apart, apart)  # 1 + r . e without its loss of figures near the Sun
+    away = dot(apart, apart)  # twice 1 + r . e, without its loss of figures near the Sun
+    away *= 0.5
     limit = _limit(distance)
-    strength = (_SCHWARZSCHILD / distance) / np.where(np.real(away) > limit, away, limit)
-    bent = r * (strength * (1.0 - away))
-    bent += e * strength
+    near = np.real(away) < limit
+    strength = (_SCHWARZSCHILD / distance) / (np.where(near, limit, away) if near.any() else away)
+    bent = np.multiply(e, strength, out=apart)
+    strength *= 1.0 - away
+    bent += r * strength
     return bent, away
 
 

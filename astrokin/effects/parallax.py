@@ -12,7 +12,7 @@ from astropy.constants import c as _c
 from numpy.typing import NDArray
 
 import astrokin as ak
-from astrokin.angles import dot, seen_across, transported
+from astrokin.angles import dot, plus, seen_across, tangent, transported
 from astrokin.units import MAS_IN_RAD, A
 
 Array = NDArray[np.float64]
@@ -96,8 +96,10 @@ class AnnualParallax(ak.Effect):
         place = self._place(raw.direction, raw.parallax, raw.proper_motion, there)
         if not self.rate:
             return stars.replace(direction=place)
-        motion = raw.proper_motion * self._clock(raw.direction, there) + _drift(raw, raw.direction, there)
-        return stars.replace(direction=place, proper_motion=seen_across(motion, place))
+        motion = plus(_drift(raw, raw.direction, there), raw.proper_motion * self._clock(raw.direction, there))
+        direction, motion = seen_across(motion, place)
+        # Once more, for the round-off of what lay along the direction: the radial velocity's part is large.
+        return stars.replace(exact=True, direction=direction, proper_motion=tangent(motion, direction))
 
     def backward(self, stars: Any) -> Any:
         there = self.observer.seen()
@@ -116,8 +118,9 @@ class AnnualParallax(ak.Effect):
         return stars.replace(direction=direction, proper_motion=motion)
 
     def _place(self, r: Array, parallax: Array, motion: Array, there: Any) -> Array:
-        place = r - there.position * (parallax * MAS_IN_RAD)
-        return place + self._delayed(r, motion, there) if self.light_time else place
+        place = there.position * (parallax * -MAS_IN_RAD)
+        place = plus(place, r)
+        return plus(place, self._delayed(r, motion, there)) if self.light_time else place
 
     @staticmethod
     def _delayed(r: Array, motion: Array, there: Any) -> Array:

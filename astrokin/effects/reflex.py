@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import astrokin as ak
 from astrokin import galaxy
-from astrokin.angles import dot, tangent
+from astrokin.angles import dot, plus, tangent
 from astrokin.units import KM_S, MAS_IN_RAD, A
 
 _FRAMES = {"lsr": galaxy.solar_motion, "galactocentric": galaxy.velocity_of_sun}
@@ -116,7 +116,7 @@ def _shifted(stars: Any, velocity: NDArray[np.float64]) -> Any:
     """Stars whose velocities (ICRS axes, km/s, shape (3, 1) or (3, n)) have `velocity` added."""
     raw = stars.raw
     motion = velocity * (raw.parallax * (1.0 / A))
-    motion = np.add(motion, raw.proper_motion, out=motion if motion.dtype == raw.proper_motion.dtype else None)
+    motion = plus(motion, raw.proper_motion)
     # What lies along the direction is not seen; where it is large, `replace` takes off its round-off once more.
     return stars.replace(
         proper_motion=tangent(motion, raw.direction),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import astropy.units as u
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import astrokin as ak
+from astrokin.angles import dot, plus
 from astrokin.effects.epochs import elapsed
 from astrokin.units import MAS, MAS_IN_RAD, MAS_YR
 
@@ -77,30 +79,36 @@ class FrameRotation(ak.Effect):
         """The epoch of the stars, where the orientation depends on it."""
         return frozenset() if self.reference_epoch is None else frozenset({"epoch"})
 
+    @cached_property
+    def _given(self) -> tuple[Array, Array]:
+        """Orientation (rad) and spin (mas/yr), both (3, 1) or (3, n)."""
+        return self.orientation.to_value(MAS).reshape(3, -1) * MAS_IN_RAD, self.spin.to_value(MAS_YR).reshape(3, -1)
+
     def _vectors(self, stars: Any) -> tuple[Array, Array]:
         """Rotation vector (rad) and spin (mas/yr), both (3, 1) or (3, n)."""
-        spin = self.spin.to_value(MAS_YR).reshape(3, -1)
-        angle = self.orientation.to_value(MAS).reshape(3, -1)
+        angle, spin = self._given
         if self.reference_epoch is not None:
-            angle = angle + spin * elapsed(stars, self.reference_epoch, self.name)
-        return angle * MAS_IN_RAD, spin
+            angle = angle + spin * (MAS_IN_RAD * elapsed(stars, self.reference_epoch, self.name))
+        return angle, spin
 
     def forward(self, stars: Any) -> Any:
         angle, spin = self._vectors(stars)
         raw = stars.raw
         if not angle.any():
-            return stars.replace(proper_motion=raw.proper_motion - _cross(spin, raw.direction))
-        direction = _turned(raw.direction, -angle)
-        motion = _turned(raw.proper_motion, -angle) - _cross(spin, direction)
-        return stars.replace(direction=direction, proper_motion=motion)
+            return stars.replace(proper_motion=plus(_cross(-spin, raw.direction), raw.proper_motion))
+        turned = _turning(-angle)
+        direction = turned(raw.direction)  # of unit length still, to round-off
+        motion = plus(_cross(-spin, direction), turned(raw.proper_motion))
+        return stars.replace(exact=True, direction=direction, proper_motion=motion)
 
     def backward(self, stars: Any) -> Any:
         angle, spin = self._vectors(stars)
         r = stars.raw.direction
-        motion = stars.raw.proper_motion + _cross(spin, r)
+        motion = plus(_cross(spin, r), stars.raw.proper_motion)
         if not angle.any():
             return stars.replace(proper_motion=motion)
-        return stars.replace(direction=_turned(r, angle), proper_motion=_turned(motion, angle))
+        turned = _turning(angle)
+        return stars.replace(exact=True, direction=turned(r), proper_motion=turned(motion))
 
     @classmethod
     def examples(cls) -> Iterator[Self]:
@@ -109,13 +117,30 @@ class FrameRotation(ak.Effect):
 
 
 def _cross(a: Array, b: Array) -> Array:
+    """The vector product of a (3, 1) or (3, n) with b (3, n)."""
+    if a.shape[-1] == 1:
+        return _cross_matrix(a) @ b
     return np.stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
 
 
-def _turned(vector: Array, angle: Array) -> Array:
-    """Vectors (3, n) turned about `angle` (rad, (3, 1) or (3, n)) by its length: Rodrigues' formula."""
-    square = angle[0] ** 2 + angle[1] ** 2 + angle[2] ** 2
-    size = np.sqrt(square)
-    once = _cross(angle, vector)
+def _cross_matrix(a: Array) -> Array:
+    """The matrix (3, 3) of the vector product with a (3, 1)."""
+    x, y, z = a[:, 0]
+    return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+
+
+def _turning(angle: Array) -> Callable[[Array], Array]:
+    """The rotation of vectors (3, n) about `angle` (rad, (3, 1) or (3, n)) by its length: Rodrigues' formula."""
+    size = np.sqrt(dot(angle, angle))
     # sin(x)/x and (1 - cos(x))/x^2 = sinc(x/2)^2 / 2, exact at zero too (numpy's sinc is of pi x).
-    return vector + np.sinc(size / np.pi) * once + 0.5 * np.sinc(0.5 * size / np.pi) ** 2 * _cross(angle, once)
+    sine, versine = np.sinc(size / np.pi), 0.5 * np.sinc(0.5 * size / np.pi) ** 2
+    if angle.shape[-1] == 1:
+        once = _cross_matrix(angle)
+        matrix = sine * once + versine * (once @ once)
+        return lambda vector: plus(matrix @ vector, vector)
+
+    def turned(vector: Array) -> Array:
+        once = _cross(angle, vector)
+        return vector + sine * once + versine * _cross(angle, once)
+
+    return turned

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import astropy.units as u
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 import astrokin as ak
 from astrokin import galaxy
-from astrokin.angles import dot
+from astrokin.angles import dot, seen_across
 from astrokin.effects.epochs import elapsed
 from astrokin.units import KM_S, MAS_IN_RAD
 
@@ -93,20 +94,24 @@ class SecularAberration(ak.Effect):
         """The epoch of the stars, where displacements accumulate."""
         return frozenset() if self.reference_epoch is None else frozenset({"epoch"})
 
+    @cached_property
+    def _drift(self) -> Array:
+        """Acceleration in units of c per year, ICRS axes."""
+        rate = (self.acceleration / _c).to_value(1 / u.yr).reshape(3, -1)
+        return galaxy.to_icrs(rate)
+
     def _vectors(self, stars: Any) -> tuple[Array, Array]:
         """Velocity gained since the reference epoch in units of c, and the drift (mas/yr), ICRS axes."""
-        rate = (self.acceleration / _c).to_value(1 / u.yr).reshape(3, -1)
-        drift = galaxy.to_icrs(rate)
         since = 0.0 if self.reference_epoch is None else elapsed(stars, self.reference_epoch, self.name)
-        return drift * since, drift / MAS_IN_RAD
+        return self._drift * since, self._drift / MAS_IN_RAD
 
     def forward(self, stars: Any) -> Any:
         gained, drift = self._vectors(stars)
         if not gained.any():
             return stars.replace(proper_motion=stars.raw.proper_motion + drift)  # `replace` takes the tangent part
         moved = stars.raw.direction + gained
-        motion = (stars.raw.proper_motion + drift) / np.sqrt(dot(moved, moved))
-        return stars.replace(direction=moved, proper_motion=motion)
+        direction, motion = seen_across(stars.raw.proper_motion + drift, moved)
+        return stars.replace(exact=True, direction=direction, proper_motion=motion)
 
     def backward(self, stars: Any) -> Any:
         gained, drift = self._vectors(stars)
