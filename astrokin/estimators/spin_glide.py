@@ -12,7 +12,7 @@ from astropy.constants import c as _c
 from numpy.typing import NDArray
 
 import astrokin as ak
-from astrokin.angles import dot
+from astrokin.estimators import polar
 from astrokin.estimators.spin_glide_sample import quasars
 from astrokin.estimators.vector_harmonics import FLOOR, GLIDE, NAMES, SPIN, State, Sums, Terms
 from astrokin.summaries import group_of
@@ -198,10 +198,10 @@ class SpinAndGlide(ak.Estimator):
         """Size and direction of spin and glide, and the acceleration that makes the glide."""
         spin, glide = (np.stack([values[k].to_value(RATE) for k in names]) for names in (SPIN, GLIDE))
         galactic = np.tensordot(ak.galaxy.icrs_to_galactic(), glide, 1)
-        size = _size(glide) << RATE
-        out = {"spin": _size(spin) << RATE, "spin_ra": _longitude(spin), "spin_dec": _latitude(spin)}
-        out |= {"glide": size, "glide_ra": _longitude(glide), "glide_dec": _latitude(glide)}
-        out |= {"glide_l": _longitude(galactic), "glide_b": _latitude(galactic)}
+        size = polar.size(glide) << RATE
+        out = {"spin": polar.size(spin) << RATE, "spin_ra": polar.longitude(spin), "spin_dec": polar.latitude(spin)}
+        out |= {"glide": size, "glide_ra": polar.longitude(glide), "glide_dec": polar.latitude(glide)}
+        out |= {"glide_l": polar.longitude(galactic), "glide_b": polar.latitude(galactic)}
         out["acceleration"] = (size.to(u.rad / u.yr) / u.rad * _c).to(ACCELERATION)
         if "sigma2" in values:
             out["sigma"] = np.sqrt(values["sigma2"])
@@ -248,29 +248,3 @@ def _correlations(fit: ak.Fit) -> tuple[str, ...]:
     names = [f"{fit.names[i]} and {fit.names[j]} ({size[i, j]:.3f})" for i, j in found[:3]]
     more = f" and {len(found) - 3} more" if len(found) > 3 else ""
     return (f"the places on the sky leave parameters correlated: {', '.join(names)}{more}",)
-
-
-# ---- vectors, safe for the complex step ------------------------------------------------------------------
-
-
-def _size(vector: Array) -> Any:
-    return np.sqrt(dot(vector, vector))
-
-
-def _longitude(vector: Array) -> Any:
-    angle = _angle(vector[1], vector[0])
-    return (angle + 360.0 * (np.real(angle) < 0.0)) << u.deg
-
-
-def _latitude(vector: Array) -> Any:
-    return _angle(vector[2], np.sqrt(vector[0] ** 2 + vector[1] ** 2)) << u.deg
-
-
-def _angle(y: Any, x: Any) -> Any:
-    """The arc tangent in all four quadrants, deg, to first order in what is imaginary."""
-    angle = np.arctan2(np.real(y), np.real(x))
-    if np.iscomplexobj(y) or np.iscomplexobj(x):
-        with np.errstate(invalid="ignore", divide="ignore"):
-            cross = np.real(x) * np.imag(y) - np.real(y) * np.imag(x)
-            angle = angle + 1j * (cross / (np.real(x) ** 2 + np.real(y) ** 2))
-    return angle * (180.0 / np.pi)
