@@ -32,6 +32,7 @@ __all__ = [
     "estimator",
     "estimators",
     "galaxy",
+    "heating",
     "hookimpl",
     "list_effects",
     "list_estimators",
@@ -46,7 +47,7 @@ __all__ = [
 
 TYPE_CHECKING = False  # type checkers take it as true; importing typing for it would cost milliseconds
 if TYPE_CHECKING:
-    from . import effects, errors, estimators, galaxy, testing, units
+    from . import effects, errors, estimators, galaxy, heating, testing, units
     from .apparent import apparent_place
     from .chain import Chain
     from .covariance import Covariance

@@ -38,7 +38,7 @@ LAYERS = (
     ("observer",),
     ("horizon",),
     ("vantage",),
-    ("places", "polynomials"),
+    ("heating", "places", "polynomials"),
     ("earth_rotation", "ephemeris", "observer_text"),
     ("summaries",),
     ("galaxy",),
