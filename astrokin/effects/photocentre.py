@@ -21,6 +21,8 @@ from astrokin.units import MAS, MAS_IN_RAD, MAS_YR, raw_values
 Array = NDArray[np.float64]
 
 _DAYS = 365.25
+#: Of the distance from a pole, rad (1e-9 arcsec).
+_ROUND_OFF = 4e-15
 _AT_POLE = "nearer to a pole than the photocentre is to the centre of mass: no unique way back"
 #: Names of Gaia's table nss_two_body_orbit.
 _NSS = ("a_thiele_innes", "b_thiele_innes", "f_thiele_innes", "g_thiele_innes")
@@ -413,9 +415,10 @@ def _before(end: Array, xi: Any, eta: Any) -> tuple[Array, NDArray[np.bool_]]:
     x, y, height = end * size
     square = x * x + y * y - xi * xi
     over = eta * height
-    lost = (over > 0.0) & (square < over * over)  # the way may have led over the pole
-    lost |= square < 0.0  # or can have come from nowhere
     level = np.sqrt(np.maximum(square, 0.0))
+    # The way may have led over the pole, or have come from so near to it that round-off decides where from.
+    lost = (over > 0.5 * _ROUND_OFF) & (level < over + _ROUND_OFF)
+    lost |= square < 0.01 * xi * xi
     cosine = (level + over) / factor
     cosine /= square + xi * xi
     level_part, xi_part = cosine * level, cosine * xi
