@@ -20,7 +20,7 @@ LAPSE_RATE, TROPOPAUSE, TOP = 0.0065, 11_000.0, 80_000.0
 _VAPOUR_POWER = 18.36
 #: Gauss-Legendre points in each layer: more change nothing beyond round-off.
 _TROPOSPHERE, _STRATOSPHERE = (np.polynomial.legendre.leggauss(n) for n in (32, 48))
-_NEWTONS = 5
+_NEWTONS = 4
 
 
 @dataclass(frozen=True)
@@ -64,34 +64,35 @@ class Atmosphere:
         makes the refraction -p times the integral of n'/(n^2 r (n + r n')) over q: smooth from the zenith to the
         horizon and below it, where q starts negative.
         """
-        at_ground = self.air + self.vapour
-        invariant = 1.0 + at_ground  # n r at the observer, in units of r there
-        square = invariant * invariant * (1.0 - cosine * cosine)
+        at_ground = _of_product(self.air + self.vapour, 0.0)
         tropopause, top = (TROPOPAUSE - self.height) / self.radius, (TOP - self.height) / self.radius
         break_index, _ = self._troposphere(tropopause)
-        start = invariant * cosine
-        middle = np.sqrt((((1.0 + break_index) * (1.0 + tropopause)) ** 2) - square)
-        low = self._layer(self._troposphere, _TROPOSPHERE, start, middle, square)
-        layer = self._stratosphere(break_index, tropopause)
-        end_index, _ = layer(top)
-        end = np.sqrt((((1.0 + end_index) * (1.0 + top)) ** 2) - square)
-        return invariant * (low + self._layer(layer, _STRATOSPHERE, middle, end, square))
+        stratosphere = self._stratosphere(break_index, tropopause)
+        # q at the observer, where the layers meet, and where they end; n r is in units of r at the observer.
+        start = (1.0 + self.air + self.vapour) * cosine
+        less = start * start - at_ground
+        middle = np.sqrt(_of_product(break_index, tropopause) + less)
+        end = np.sqrt(_of_product(stratosphere(top)[0], top) + less)
+        low = self._layer(self._troposphere, _TROPOSPHERE, start, middle, less)
+        high = self._layer(stratosphere, _STRATOSPHERE, middle, end, less)
+        return (1.0 + self.air + self.vapour) * (low + high)
 
     @staticmethod
-    def _layer(layer: Function, rule: tuple[Array, Array], start: Any, end: Any, square: Any) -> Any:
+    def _layer(layer: Function, rule: tuple[Array, Array], start: Any, end: Any, less: Any) -> Any:
         half = 0.5 * (end - start)
         total: Any = 0.0
         for x, weight in zip(*rule, strict=True):
             q = start + half * (1.0 + x)
-            product = np.sqrt(q * q + square)  # n r
-            height = product - 1.0
+            square = q * q - less
+            product = square / (1.0 + np.sqrt(1.0 + square))  # n r - 1, of which no digit is lost
+            height = product
             for _ in range(_NEWTONS):
                 excess, slope = layer(height)
                 growth = 1.0 + excess + (1.0 + height) * slope
-                height = height - ((1.0 + excess) * (1.0 + height) - product) / growth
+                height = height - (excess + height * (1.0 + excess) - product) / growth
             excess, slope = layer(height)
             growth = 1.0 + excess + (1.0 + height) * slope
-            total = total - weight * slope / ((1.0 + excess) * product * growth)
+            total = total - weight * slope / ((1.0 + excess) * (1.0 + product) * growth)
         return half * total
 
     def _troposphere(self, height: Any) -> tuple[Any, Any]:
@@ -112,6 +113,12 @@ class Atmosphere:
             return index, -rate * index
 
         return layer
+
+
+def _of_product(excess: Any, height: Any) -> Any:
+    """(n r)^2 - 1, from n - 1 and r - 1."""
+    product = excess + height + excess * height
+    return product * (2.0 + product)
 
 
 def gravity_of_column(sine_latitude: float, height: float) -> float:

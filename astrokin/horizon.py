@@ -52,7 +52,9 @@ class Horizon:
     def altitude_azimuth(self, direction: Array) -> tuple[Array, Array]:
         """Altitude and azimuth (from north through east, 0 to 2 pi) of unit vectors (3, n), radian."""
         up, east, north = (dot(direction, axis) for axis in (self.zenith, self.east, self.north))
-        return np.arctan2(up, np.hypot(east, north)), np.arctan2(east, north) % (2.0 * np.pi)
+        azimuth = np.arctan2(east, north)
+        azimuth = np.where(azimuth < 0.0, azimuth + 2.0 * np.pi, azimuth)
+        return np.arctan2(up, np.hypot(east, north)), np.where(azimuth < 2.0 * np.pi, azimuth, 0.0)
 
     def hour_angle_declination(self, direction: Array) -> tuple[Array, Array]:
         """Hour angle (west positive, -pi to pi) and declination of date of unit vectors (3, n), radian."""

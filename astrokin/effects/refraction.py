@@ -60,7 +60,7 @@ class AtmosphericRefraction(ak.Effect):
        vapour falling off as :math:`T^{18.36}` (Hohenkerk & Sinclair 1985), on the local radius of curvature. The
        refractivity at the ground is Ciddor's (1996), for 0.3 to 1.7 micron, with 450 ppm of carbon dioxide, good to
        a few 1e-8, which is 10 mas at 45 deg. Valid from the zenith to 1 deg below the horizon, where real air
-       differs from any model by a per cent and more. Read off a table that is good to 1e-15 rad.
+       differs from any model by a per cent and more. Read off a table that is good to 1e-16 rad.
 
     Parameters
     ----------
