@@ -133,6 +133,16 @@ class Covariance:
         """Whether a correlation of the two is stored (a matrix always counts as yes)."""
         return self._matrix is not None or pair(one, other) in self._correlations
 
+    def with_error(self, name: str, values: Array) -> Covariance:
+        """The covariance with another error, shape (n,), of one parameter, which then correlates with no other."""
+        if self._matrix is None:
+            kept = {k: v for k, v in self._correlations.items() if name not in k}
+            return Covariance.trusted(errors={**self._errors, name: values}, correlations=kept)
+        matrix, place = self._matrix.copy(), _PLACE[name]
+        matrix[:, place] = matrix[:, :, place] = np.where(np.isnan(values), np.nan, 0.0)[:, None]
+        matrix[:, place, place] = values**2
+        return Covariance.trusted(matrix)
+
     @property
     def matrix(self) -> Array:
         """The whole matrices, shape (n, 6, 6), with NaN where unknown."""

@@ -11,15 +11,20 @@ import astropy.units as u
 import numpy as np
 
 from astrokin import folding
+from astrokin.errors import InputError
 from astrokin.estimator_kind import AnyEstimator
 from astrokin.fit import Fit
 from astrokin.folding import Params
-from astrokin.parameters import Spec, option, parameter
-from astrokin.selection import ZeroPoint
+from astrokin.parameters import Column, Spec, option, parameter
+from astrokin.selection import Distances, ZeroPoint
 
 
 def _positive(value: Any) -> Any:
     return np.asarray(value) > 0
+
+
+def _not_negative(value: Any) -> Any:
+    return np.asarray(value) >= 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +44,8 @@ class Estimator(AnyEstimator):
         Leave out stars nearer or farther, by inverse parallax.
     parallax_zero_point : `~astropy.units.Quantity` or `ak.column`, optional
         Taken off every parallax first.
+    distance, distance_error : `ak.column`, optional
+        Distances, and their errors, to use in the place of the parallaxes.
     by : str or (str, edges), optional
         Fit each group on its own: by the labels of a column, or by bins of it or, where no column has that name,
         of ``ra``, ``dec``, ``l``, ``b``, ``parallax``, ``distance``, ``pmra``, ``pmdec`` or ``radial_velocity``.
@@ -101,6 +108,16 @@ class Estimator(AnyEstimator):
         None, unit=u.kpc, per_row=False, doc="leave out farther stars", physical=_positive, domain="a positive distance"
     )
     parallax_zero_point: Any = parameter(None, unit=u.mas, doc="taken off every parallax first")
+    distance: Any = parameter(
+        None,
+        unit=u.kpc,
+        doc="a column of distances in the place of the parallaxes",
+        physical=_positive,
+        domain="a positive distance",
+    )
+    distance_error: Any = parameter(
+        None, unit=u.kpc, doc="the column of their errors", physical=_not_negative, domain="an error, not negative"
+    )
     by: Any = option(None, doc="fit groups: a column, or (column, edges)")
     clip: float | None = option(
         None,
@@ -124,6 +141,10 @@ class Estimator(AnyEstimator):
         domain="a whole number from 0 to 2**63 - 1",
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _ = self.distances  # says what is wrong with them
+
     # ---- what an author writes ---------------------------------------------------------------------------
 
     @abstractmethod
@@ -138,6 +159,10 @@ class Estimator(AnyEstimator):
     @abstractmethod
     def solve(self, summary: Any, params: Params | None) -> Fit:
         """Turn the summary of all rows into a `Fit` whose values have the group axis."""
+
+    def unusable(self, rows: Any) -> Mapping[str, Any]:
+        """Masks (n,) of rows that this estimator cannot use, by reason; they are left out and counted."""
+        return {}
 
     def residual(self, rows: Any, params: Params) -> Any:
         """Size of each row's residual in standard deviations, shape (n,): what `clip` looks at."""
@@ -180,3 +205,23 @@ class Estimator(AnyEstimator):
         if hasattr(value, "name"):
             return ZeroPoint(column=value.name, spec=Spec("quantity", unit=u.mas))
         return ZeroPoint(float(value.to_value(u.mas)))
+
+    @property
+    def distances(self) -> Distances | None:
+        """The distances in the place of parallaxes as the selection applies them."""
+        for name in ("distance", "distance_error"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, Column):
+                raise InputError(f"{type(self).__name__}.{name} is {value!r}; it can be a column: ak.column('name').")
+        if self.distance is None:
+            if self.distance_error is not None:
+                raise InputError(
+                    f"{type(self).__name__}.distance_error needs the distances too: distance=ak.column(…)."
+                )
+            return None
+        if self.parallax_zero_point is not None:
+            raise InputError(
+                f"{type(self).__name__}: a parallax_zero_point has no meaning for distances from a column."
+            )
+        error = None if self.distance_error is None else self.distance_error.name
+        return Distances(self.distance.name, error, Spec("quantity", unit=u.kpc))

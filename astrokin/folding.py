@@ -17,7 +17,7 @@ from astrokin.errors import InputError
 from astrokin.fit import Fit
 from astrokin.provenance import provenance
 from astrokin.replicates import poisson_weights
-from astrokin.selection import CollectLabels, Selection, Tally, fields_read, plain_edges
+from astrokin.selection import CollectLabels, Selection, Tally, fields_read, plain_edges, sieved
 from astrokin.stars import Stars
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def _selection(estimator: Estimator) -> Selection:
         min_distance=_kpc(estimator.min_distance),
         max_distance=_kpc(estimator.max_distance),
         zero_point=estimator.zero_point,
+        distances=estimator.distances,
         by=by,
         edges=edges,
     )
@@ -134,6 +135,7 @@ class Collect:
     def __call__(self, rows: Any) -> Tally:
         total = len(rows)
         rows, left_out = self.selection(rows)
+        rows = self._usable(rows, left_out)
         rows = self._clipped(rows, left_out)
         used = total - sum(left_out.values())
         rows = _sorted_by_group(rows)
@@ -141,6 +143,12 @@ class Collect:
             return Tally(self._collected(rows, self.selection.n_groups), used, left_out)
         parts = [self._replicated(rows[part]) for part in engines.slices(len(rows), self._part_size)]
         return Tally(reduce(lambda a, b: a.merge(b), parts), used, left_out)
+
+    def _usable(self, rows: Any, left_out: dict[str, int]) -> Any:
+        tests = list(self.estimator.unusable(rows).items())
+        keep, reasons = sieved(len(rows), tests) if tests else (None, {})
+        left_out.update(reasons)
+        return rows if keep is None else rows[keep]
 
     def _clipped(self, rows: Any, left_out: dict[str, int]) -> Any:
         clip = self.estimator.clip
@@ -249,18 +257,19 @@ def _without_group_axis(fit: Fit) -> Fit:
     covariance = fit.covariance
     if covariance is not None and covariance.ndim == 3 and covariance.shape[0] == 1:
         covariance = covariance[0]
-    return replace(fit, results=values, covariance=covariance)
+    data = {k: v[0] if v.shape[:1] == (1,) else v for k, v in fit.data.items()}
+    return replace(fit, results=values, covariance=covariance, data=data)
 
 
 def _bootstrapped(fit: Fit, n_groups: int, replicates: int) -> Fit:
     """The fit of the whole sample, with the covariance of the replicates in place of its own."""
-    stacked = np.stack([v.value.reshape(replicates + 1, n_groups) for v in fit.results.values()], axis=-1)
+    parts = [v.value.reshape(replicates + 1, n_groups, -1) for v in fit.results.values()]
+    stacked = np.concatenate(parts, axis=-1)
     spread = stacked[1:] - stacked[1:].mean(axis=0)
     covariance = np.einsum("kgi,kgj->gij", spread, spread) / max(replicates - 1, 1)
-    values = {k: v[:n_groups] for k, v in fit.results.items()}
-    return replace(
-        fit, results=values, covariance=covariance, notes=(*fit.notes, f"errors from {replicates} bootstrap replicates")
-    )
+    values, data = ({k: v[:n_groups] for k, v in part.items()} for part in (fit.results, fit.data))
+    notes = (*fit.notes, f"errors from {replicates} bootstrap replicates")
+    return replace(fit, results=values, covariance=covariance, data=data, notes=notes)
 
 
 def group_index(rows: Any) -> NDArray[np.intp]:

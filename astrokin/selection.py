@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from astrokin.covariance import Covariance
 from astrokin.errors import InputError, MissingColumnError, closest_first
 from astrokin.missing import as_text, gaps
 from astrokin.stars import Stars
@@ -49,6 +50,7 @@ class Selection:
     min_distance: float | None = None
     max_distance: float | None = None
     zero_point: Any = None
+    distances: Any = None
     by: str | None = None
     edges: Any = None
     labels: tuple[Any, ...] = ()
@@ -68,12 +70,14 @@ class Selection:
         if self.by is not None:
             group, ungrouped = self._groups(stars)
             tests += ungrouped
-        keep, left_out = _sieved(len(stars), tests)
+        keep, left_out = sieved(len(stars), tests)
         if group is not None:
             stars = stars.replace(group=group)
         return (stars if keep is None else stars[keep]), left_out
 
     def _shifted(self, stars: Stars) -> Stars:
+        if self.distances is not None:
+            return self.distances.applied(stars)
         if self.zero_point is None:
             return stars
         return stars.replace(parallax=stars.raw.parallax - self.zero_point.bound(stars))
@@ -82,6 +86,8 @@ class Selection:
         raw = stars.raw
         tests = []
         for name, word in _FIELDS_NEEDED.items():
+            if name == "parallax" and self.distances is not None:
+                word = f"distance in column {self.distances.column!r}"
             if name in self.needs or name == "direction":
                 values = [raw.angle(k) for k in _ANGLES[name]] if name in _ANGLES else [getattr(raw, name)]
                 tests += [(f"no {word}", _nan(v)) for v in values]
@@ -146,6 +152,31 @@ class ZeroPoint:
         if self.column is None:
             return self.value
         return self.spec.bound(stars[self.column], self.column).value
+
+
+@dataclass(frozen=True)
+class Distances:
+    """Distances, and their errors, from columns, in the place of the parallaxes. Picklable."""
+
+    column: str
+    error: str | None
+    spec: Any
+
+    def applied(self, stars: Stars) -> Stars:
+        """The stars with 1/distance for a parallax, NaN where there is no positive distance."""
+        distance = self._values(stars, self.column)
+        parallax = np.full_like(distance, np.nan)
+        np.divide(1.0, distance, out=parallax, where=distance > 0.0)
+        if self.error is None and stars.raw.covariance is None:
+            return stars.replace(parallax=parallax)
+        # Nothing is known of the errors: none is better than those of a parallax that is not used.
+        error = np.zeros_like(distance) if self.error is None else self._values(stars, self.error) * parallax**2
+        known = stars.raw.covariance
+        errors = Covariance(errors={"parallax": error}) if known is None else known.with_error("parallax", error)
+        return stars.replace(parallax=parallax, covariance=errors)
+
+    def _values(self, stars: Stars, name: str) -> NDArray[np.float64]:
+        return np.asarray(self.spec.bound(stars[name], name).value, dtype=float)
 
 
 @dataclass(frozen=True)
@@ -289,7 +320,7 @@ def _parallax_error(stars: Stars) -> NDArray[np.float64]:
     return covariance.error("parallax")
 
 
-def _sieved(n: int, tests: list[tuple[str, Mask]]) -> tuple[Mask | None, Counter[str]]:
+def sieved(n: int, tests: list[tuple[str, Mask]]) -> tuple[Mask | None, Counter[str]]:
     """Rows that pass every test (None: all), each row that fails counted under the first reason."""
     keep: Mask | None = None
     left_out: Counter[str] = Counter()

@@ -51,6 +51,9 @@ class Sample:
         Rows with a radial velocity; None where all of them have one.
     errors : dict
         Elements of the measurement covariance, by pairs of 0 (pmra), 1 (pmdec), 2 (radial velocity), 3 (parallax).
+    known_sun : ndarray, shape (3, n), optional
+        What `measured` no longer holds of the Sun's velocity, in the axes that `axes` stand in: it moves with the
+        parallax as v_sun does.
     """
 
     axes: tuple[Array, Array, Array]
@@ -59,6 +62,7 @@ class Sample:
     radial_velocity: Array | None
     has_radial: NDArray[np.bool_] | None
     errors: dict[tuple[int, int], Array]
+    known_sun: Array | None = None
 
     @property
     def used(self) -> tuple[int, ...]:
@@ -124,12 +128,22 @@ def variance(data: Sample, sigma: Array, v_sun: Array, e: Any) -> dict[tuple[int
     """Elements of the local covariance S, by pairs of components: dispersion, measurement and parallax errors.
 
     `sigma` is the dispersion tensor (3, 3), or (3, 3, n) by row; `v_sun` is (3,) or (3, n); both in ICRS axes; `e`
-    are the residuals.
+    are the residuals. Parallax errors scatter the scale of the tangential velocities too: a peculiar velocity v, seen
+    as v parallax/(parallax + error), has on average the square v^2 (1 + 3 var/parallax^2), and with the radial
+    velocity, which needs no scale, the product (1 + var/parallax^2).
     """
     square = data.parallax * data.parallax
-    out = _isotropic(sigma, square, data) if _is_round(sigma) else _ellipsoidal(sigma, square, data)
+    squares = [square] * 3
+    if (3, 3) in data.errors:
+        squares = [square, square + data.errors[3, 3], square + 3.0 * data.errors[3, 3]]
+    out = _isotropic(sigma, squares, data) if _is_round(sigma) else _ellipsoidal(sigma, squares, data)
     _add_errors(out, data, v_sun, e)
     return out
+
+
+def _scale(a: int, b: int) -> int:
+    """Which of the squares a pair of components has: 0 radial, 1 mixed, 2 tangential."""
+    return (a < 2) + (b < 2)
 
 
 def _is_round(sigma: Array) -> bool:
@@ -138,15 +152,18 @@ def _is_round(sigma: Array) -> bool:
     return bool(sigma[0, 0] == sigma[1, 1] == sigma[2, 2])
 
 
-def _isotropic(sigma: Array, square: Array, data: Sample) -> dict[tuple[int, int], Array]:
+def _isotropic(sigma: Array, squares: list[Array], data: Sample) -> dict[tuple[int, int], Array]:
     """Elements that are zero are left out, here and in what follows: a third of the work where S is diagonal."""
-    variance = sigma[0, 0] * square
-    return dict.fromkeys([(a, a) for a in data.used], variance)
+    wanted = {id(square): square for square in (squares[_scale(a, a)] for a in data.used)}
+    known = {key: sigma[0, 0] * square for key, square in wanted.items()}  # shared where equal
+    return {(a, a): known[id(squares[_scale(a, a)])] for a in data.used}
 
 
-def _ellipsoidal(sigma: Array, square: Array, data: Sample) -> dict[tuple[int, int], Array]:
+def _ellipsoidal(sigma: Array, squares: list[Array], data: Sample) -> dict[tuple[int, int], Array]:
     turned = {k: _times(sigma, data.axes[k]) for k in data.used}
-    return {(a, b): along(data.axes[a], turned[b]) * square for a in data.used for b in data.used if a <= b}
+    return {
+        (a, b): along(data.axes[a], turned[b]) * squares[_scale(a, b)] for a in data.used for b in data.used if a <= b
+    }
 
 
 def _times(matrix: Array, vector: Array) -> Array:
@@ -170,7 +187,7 @@ def _add_errors(out: dict[tuple[int, int], Array], data: Sample, v_sun: Array, e
         if b != 3:
             out[a, b] = out.get((a, b), 0.0) + element * (scale[a] * scale[b])
     if (3, 3) in data.errors:
-        _add_parallax_errors(out, data, _parallax_pull(data, v_sun, e), scale)
+        _add_parallax_errors(out, data, _parallax_pull(data, v_sun, e))
 
 
 def _parallax_pull(data: Sample, v_sun: Array, e: Any) -> dict[int, Array]:
@@ -179,6 +196,8 @@ def _parallax_pull(data: Sample, v_sun: Array, e: Any) -> dict[int, Array]:
     The flow, v_r + v_sun g less the peculiar velocity: with that in it, the stars with the fastest peculiar
     velocities would have the smallest weights, and the dispersion would come out too small.
     """
+    if data.known_sun is not None:
+        v_sun = data.known_sun + (v_sun[:, None] if v_sun.ndim == 1 else v_sun)
     pull = {
         k: v_sun[: len(data.axes[k])] @ data.axes[k] if v_sun.ndim == 1 else along(data.axes[k], v_sun)
         for k in data.used
@@ -189,11 +208,19 @@ def _parallax_pull(data: Sample, v_sun: Array, e: Any) -> dict[int, Array]:
     return pull
 
 
-def _add_parallax_errors(
-    out: dict[tuple[int, int], Array], data: Sample, pull: dict[int, Array], scale: dict[int, Any]
-) -> None:
-    variance = data.errors[3, 3]
-    cross = {k: scale[k] * data.errors[k, 3] for k in data.used if (k, 3) in data.errors}
+def parallax_covariance(data: Sample, v_sun: Array, e: Any) -> dict[int, Array]:
+    """Covariance of the parallax with each local residual, through the parallax's own error and its correlations."""
+    pull, variance = _parallax_pull(data, v_sun, e), data.errors[3, 3]
+    return {k: variance * pull[k] + _cross(data).get(k, 0.0) for k in data.used}
+
+
+def _cross(data: Sample) -> dict[int, Array]:
+    scale: dict[int, Any] = {0: A, 1: A, 2: data.parallax}
+    return {k: scale[k] * data.errors[k, 3] for k in data.used if (k, 3) in data.errors}
+
+
+def _add_parallax_errors(out: dict[tuple[int, int], Array], data: Sample, pull: dict[int, Array]) -> None:
+    variance, cross = data.errors[3, 3], _cross(data)
     loose = {k: variance * pull[k] + cross.get(k, 0.0) for k in data.used}
     for a in data.used:
         for b in data.used:

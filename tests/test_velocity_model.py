@@ -30,6 +30,10 @@ TENSORS = {"round": 900.0 * np.eye(3), "ellipsoid": ROOT @ ROOT.T}
 V_SUN = np.array([11.1, 12.24, 7.25])
 
 
+def terms(shape, use, stars, state):
+    return Terms(shape, velocity_model.sample(stars, use), stars, state)
+
+
 def covariance(kind, n, rng):
     if kind == "none":
         return None
@@ -58,11 +62,12 @@ def stars(kind="correlated", n=25, seed=1, rv=0.6, odd=True):
     )
 
 
-def slow(sample, use, sigma, v_sun, motion, frozen=None):
+def slow(sample, use, sigma, v_sun, motion, frozen=None, blurred=None):
     """Per star: axes, residuals and their covariance, by explicit matrices, of the components that were measured.
 
-    The parallax errors are those of the motions `frozen`, if given.
+    The parallax errors are those of the motions `frozen` and of the dispersion `blurred`, if given.
     """
+    blurred = sigma if blurred is None else blurred
     known = motion if frozen is None else frozen
     east, north = sample.raw.basis
     for k in range(len(sample)):
@@ -79,7 +84,10 @@ def slow(sample, use, sigma, v_sun, motion, frozen=None):
             j[0, 3], j[1, 4], j[2, 5] = A, A, plx
             j[:, 2] = axes @ v_sun
             j[2, 2] += axes[2] @ known[:, k] / plx if 2 in has else 0.0
-            s = s + j @ np.nan_to_num(sample.covariance[k]) @ j.T
+            errors = np.nan_to_num(sample.covariance[k])
+            # The scale of the tangential velocities scatters with the parallax: 1 + 3 var/plx^2, mixed ones 1 + it.
+            more = errors[2, 2] * np.array([[3.0, 3.0, 1.0], [3.0, 3.0, 1.0], [1.0, 1.0, 0.0]])
+            s = s + more * (axes @ blurred @ axes.T) + j @ errors @ j.T
         yield axes[has], e[has], s[np.ix_(has, has)], has
 
 
@@ -203,10 +211,10 @@ def log_likelihood(sample, use, values, shape, weights_at=None):
     """The Gaussian likelihood; the parallax errors are those of the parameters `weights_at`, as in one pass."""
     frozen = values if weights_at is None else weights_at
     turn = galaxy.icrs_to_galactic()
-    sigma = turn.T @ velocity_model.symmetric(shape @ values[7:]) @ turn
+    sigma, blurred = (turn.T @ velocity_model.symmetric(shape @ v[7:]) @ turn for v in (values, frozen))
     v_sun = turn.T @ frozen[4:7]
     total = 0.0
-    for _, e, s, has in slow(sample, use, sigma, v_sun, motions(sample, values), motions(sample, frozen)):
+    for _, e, s, has in slow(sample, use, sigma, v_sun, motions(sample, values), motions(sample, frozen), blurred):
         if has:
             total -= 0.5 * (e @ np.linalg.solve(s, e) + np.linalg.slogdet(s)[1])
     return total
@@ -232,7 +240,7 @@ def state_of(dispersion, groups=1):
 def test_the_score_is_the_slope_of_the_log_likelihood(use, dispersion, kind):
     sample = stars(kind, odd="pm" in use)
     values, shape, state = state_of(dispersion)
-    normal = Terms(shape, use, sample, state).sums(meat=True).normal_equations(shape)
+    normal = terms(shape, use, sample, state).sums(meat=True).normal_equations(shape)
     slope = np.empty(len(values))
     for k in range(len(values)):
         step = np.zeros(len(values))
@@ -247,7 +255,7 @@ def test_the_score_is_the_slope_of_the_log_likelihood(use, dispersion, kind):
 def test_the_information_is_the_variance_of_the_score(use, dispersion):
     sample = stars(n=40)
     values, shape, state = state_of(dispersion)
-    told = Terms(shape, use, sample, state).sums(meat=False).normal_equations(shape).matrix[0]
+    told = terms(shape, use, sample, state).sums(meat=False).normal_equations(shape).matrix[0]
     # Expected information of a Gaussian: J^T S^-1 J of the means, half a trace of the covariances.
     turn = galaxy.icrs_to_galactic()
     g = turn @ sample.raw.direction
@@ -274,9 +282,9 @@ def test_the_information_is_the_variance_of_the_score(use, dispersion):
 def test_the_meat_is_the_sum_of_the_products_of_scores(use, dispersion):
     sample = stars(n=12)
     _, shape, state = state_of(dispersion)
-    whole = Terms(shape, use, sample, state).sums(meat=True).normal_equations(shape)
+    whole = terms(shape, use, sample, state).sums(meat=True).normal_equations(shape)
     scores = [
-        Terms(shape, use, sample[k : k + 1], state).sums(meat=False).normal_equations(shape).vector[0]
+        terms(shape, use, sample[k : k + 1], state).sums(meat=False).normal_equations(shape).vector[0]
         for k in range(12)
     ]
     expected = np.einsum("ki,kj->ij", scores, scores)
@@ -288,10 +296,10 @@ def test_groups_are_summed_side_by_side():
     group = np.sort(np.arange(30) % 3)
     values, shape, state = state_of("full", groups=4)
     state = State(values * np.array([[1.0], [1.1], [0.9], [1.0]]), state.tensor)
-    both = Terms(shape, USES[0], sample.replace(group=group, n_groups=4), state).sums(meat=True).normal_equations(shape)
+    both = terms(shape, USES[0], sample.replace(group=group, n_groups=4), state).sums(meat=True).normal_equations(shape)
     for g in range(3):
         own = State(state.values[g : g + 1], state.tensor[g : g + 1])
-        alone = Terms(shape, USES[0], sample[group == g], own).sums(meat=True).normal_equations(shape)
+        alone = terms(shape, USES[0], sample[group == g], own).sums(meat=True).normal_equations(shape)
         for name in ("matrix", "vector", "misfit", "count", "meat"):
             one, other = getattr(both, name)[g], getattr(alone, name)[0]
             np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12 * max(np.abs(other).max(), 1), err_msg=name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,22 +31,40 @@ _VERTICAL = (
 )
 
 
+class Basis(Protocol):
+    """What the matrix of a field acts on, where that is not the direction and minus the parallax; picklable."""
+
+    @property
+    def size(self) -> int:
+        """How many regressors there are; the last is minus the parallax."""
+
+    def regressors(self, direction: Array, parallax: Array, /) -> Array:
+        """The regressors (size, n) at Galactic directions (3, n) and positive parallaxes."""
+
+    def slopes(self, direction: Array, parallax: Array, /) -> Array:
+        """Their derivatives by the parallax, (size, n)."""
+
+
 @dataclass(frozen=True)
 class Field:
     """A linear velocity field: which elements of (T | v_sun) its parameters add to, and what is known of T.
 
-    Times the parallax the model is m = (T | v_sun) (g, -parallax), with g the direction in Galactic axes.
+    Times the parallax the model is m = (T | v_sun) (g, -parallax), with g the direction in Galactic axes; or, with a
+    `basis`, its matrix times what that says.
 
     Attributes
     ----------
-    parameters : tuple of (str, tuple of (row, column, sign))
-        Names, and the elements of the matrix (3, 4) they stand for.
+    parameters : tuple of (str, tuple of (row, column, factor))
+        Names, and the elements of the matrix (3, 4), or (3, size of the basis), they stand for.
     known : tuple of tuple of float, optional
         A gradient T (3, 3) that is not fitted, but there: of the Galactic rotation, say.
+    basis : Basis, optional
+        What the matrix acts on.
     """
 
     parameters: tuple[tuple[str, tuple[tuple[int, int, float], ...]], ...]
     known: tuple[tuple[float, ...], ...] | None = None
+    basis: Basis | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -54,7 +73,7 @@ class Field:
 
     @cached_property
     def fitted(self) -> tuple[int, ...]:
-        """The columns of (T | v_sun) that hold parameters."""
+        """The columns of the matrix that hold parameters."""
         return tuple(sorted({column for _, elements in self.parameters for _, column, _ in elements}))
 
     @cached_property
@@ -65,8 +84,8 @@ class Field:
 
     @cached_property
     def elements(self) -> Array:
-        """What each parameter adds to the matrix, (p, 3, 4)."""
-        out = np.zeros((len(self.parameters), 3, 4))
+        """What each parameter adds to the matrix, (p, 3, 4 or size of the basis)."""
+        out = np.zeros((len(self.parameters), 3, 4 if self.basis is None else self.basis.size))
         for k, (_, elements) in enumerate(self.parameters):
             for i, j, sign in elements:
                 out[k, i, j] += sign

@@ -88,27 +88,33 @@ def first_dispersion(summary: Sums, normal: ak.NormalEquations, step: Array, sta
 class Terms:
     """Residuals, weights and their products for one block."""
 
-    def __init__(self, shape: Array, use: tuple[str, ...], rows: Any, state: State) -> None:
-        self.rows, self.shape, self.field = rows, shape, state.field
-        self.data = data = velocity_model.sample(rows, use)
+    def __init__(self, shape: Array, data: velocity_model.Sample, rows: Any, state: State) -> None:
+        self.rows, self.shape, self.field, self.data = rows, shape, state.field, data
         self.parallax = data.parallax
-        known = self._regressors()
+        known, self.slopes = self._regressors()
         self.regressor = known[len(known) - len(self.field.fitted) :]
         matrix, v_sun, tensor = (self._by_row(m) for m in state.in_icrs)
-        motion = matrix @ known if matrix.ndim == 2 else np.einsum("ijn,jn->in", matrix, known)
-        self.e = e = velocity_model.residual(data, motion)
+        self.e = e = velocity_model.residual(data, _acting(matrix, known))
+        if self.slopes is not None:
+            v_sun = -_acting(matrix, self.slopes)
+        self.matrix, self.tensor, self.v_sun = matrix, tensor, v_sun
         self.local = velocity_model.inverse(velocity_model.variance(data, tensor, v_sun, e), data)
         self.drawn = drawn = velocity_model.columns(self.local, data)
         self.pull, self.weight = velocity_model.pulls(drawn, e, data), velocity_model.matrices(drawn, data)
 
-    def _regressors(self) -> Array:
-        """What the columns of the field act on: components of the direction, and minus the parallax."""
+    def _regressors(self) -> tuple[Array, Array | None]:
+        """What the columns of the field act on, and its derivatives by the parallax unless only the last has one."""
+        basis, rotation = self.field.basis, galaxy.icrs_to_galactic()
+        if basis is not None:
+            direction = rotation @ self.data.axes[2]
+            slopes = basis.slopes(direction, self.parallax) if (3, 3) in self.data.errors else None
+            return basis.regressors(direction, self.parallax), slopes
         axes = self.field.columns[:-1]
         out = np.empty((len(axes) + 1, len(self.rows)))
         if axes:
-            np.matmul(galaxy.icrs_to_galactic()[list(axes)], self.data.axes[2], out=out[:-1])
+            np.matmul(rotation[list(axes)], self.data.axes[2], out=out[:-1])
         np.negative(self.parallax, out=out[-1])
-        return out
+        return out, None
 
     @cached_property
     def misfit(self) -> Array:
@@ -133,6 +139,7 @@ class Terms:
             tally=self._tally(misfit),
             meat=self._meat(pull) if meat else None,
             leverage=self._leverage(outer) if meat else None,
+            bias=self._bias() if meat else None,
         )
 
     def _spread(self) -> Array:
@@ -159,6 +166,38 @@ class Terms:
             product *= self.parallax * self.parallax
             return self._total(product, outer)
         return self._total(velocity_model.outer(self.parallax * self.weight), outer)
+
+    def _bias(self) -> Array:
+        """What parallax errors add to `Sums.field` on average, to their second order, (G, 3, r).
+
+        Regressors and weights change with the parallax as the residuals do: the mean of (d(X^T W)/d parallax) times
+        the covariance of the parallax with the residuals, and half the curvature of the field times its variance.
+        """
+        data = self.data
+        if (3, 3) not in data.errors:
+            return self._total(np.zeros_like(self.pull), self.regressor)
+        loose = velocity_model.parallax_covariance(data, self.v_sun, self.e)
+        drawn = velocity_model.pulls(self.drawn, [loose.get(a) for a in range(3)], data)
+        turned = 2.0 * self.parallax * _acting(self.tensor, drawn)
+        curved = self._curvature()
+        if curved is not None:
+            turned += (0.5 * data.errors[3, 3]) * curved
+        local = [velocity_model.along(data.axes[a], turned) if a in data.used else None for a in range(3)]
+        if (2, 2) in data.errors and local[2] is not None:
+            local[2] += 2.0 * self.parallax * data.errors[2, 2] * dot(data.axes[2], drawn)
+        less = self._total(velocity_model.pulls(self.drawn, local, data), self.regressor)
+        if self.slopes is not None:
+            return self._total(drawn, self.slopes) - less
+        less[:, :, -1] += self._total(drawn, self._ones)[:, :, 0]
+        return -less
+
+    def _curvature(self) -> Array | None:
+        """Second derivative of the model by the parallax, (3, n); None where it has none."""
+        if self.field.basis is None:
+            return None
+        step, direction = 1e-4 * self.parallax, galaxy.icrs_to_galactic() @ self.data.axes[2]
+        ends = [self.field.basis.slopes(direction, self.parallax + sign * step) for sign in (1.0, -1.0)]
+        return _acting(self.matrix, (ends[0] - ends[1]) / (2.0 * step))
 
     def _tally(self, misfit: bool) -> Array:
         """Rows, misfit, measured components and rows beyond the linear domain by group, (G, 4)."""
@@ -206,6 +245,11 @@ class Terms:
         return (0.5 * velocity_model.TWICE[:, None] * self.shape).T @ scatter
 
 
+def _acting(matrix: Array, on: Array) -> Array:
+    """Matrices (3, m), or one per row (3, m, n), times vectors (m, n)."""
+    return matrix @ on if matrix.ndim == 2 else np.einsum("ijn,jn->in", matrix, on)
+
+
 #: Rows and columns of the six elements of a symmetric matrix.
 _ROWS = tuple(np.array(velocity_model.PAIRS).T)
 
@@ -230,6 +274,8 @@ class Sums:
         Sums of the products of the rows' (W e)_i xi_k and scores of the dispersion.
     leverage : ndarray, shape (G, 21, s), optional
         Sums of parallax^2 W_ij W_km xi_n xi_o; (G, 6, s) with those of W W where the dispersion is isotropic.
+    bias : ndarray, shape (G, 3, r), optional
+        What parallax errors have added to `field`.
     """
 
     weight: Array
@@ -239,6 +285,7 @@ class Sums:
     tally: Array
     meat: Array | None = None
     leverage: Array | None = None
+    bias: Array | None = None
 
     def merge(self, other: Sums) -> Sums:
         """The sums of both blocks."""
@@ -277,15 +324,17 @@ class Sums:
     def _turned_spread(self, turning: Array) -> Array:
         return self.spread if self.spread.shape[1] == 1 else turning @ self.spread @ turning.T
 
-    def freedom(self, normal: ak.NormalEquations, shape: Array, field: Field = OORT) -> Array:
-        """What the fitted field has taken off the scores of the dispersion, (G, p + q), zero for the field.
+    def correction(self, normal: ak.NormalEquations, shape: Array, field: Field = OORT) -> Array:
+        """What is to be added to the scores, (G, p + q), in the final pass.
 
-        The slope of -1/2 ln |X^T W X|: that of the restricted likelihood (Patterson & Thompson 1971).
+        For the field what parallax errors have added on average is taken off, for the dispersion what the fitted field
+        has taken off is added: the slope of -1/2 ln |X^T W X|, of the restricted likelihood (Patterson & Thompson 1971).
         """
         p = len(field.names)
         out = np.zeros_like(normal.vector)
-        if self.leverage is None:
+        if self.leverage is None or self.bias is None:
             return out
+        out[:, :p] = -field.combined(galaxy.icrs_to_galactic() @ self.bias)
         inverse = normal.inverse[:, :p, :p]
         for c, tensor in enumerate(velocity_model.symmetric(shape.T)):
             about = self._leverage_about(tensor)

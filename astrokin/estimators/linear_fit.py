@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import astrokin as ak
+from astrokin import velocity_model
 from astrokin.estimators.fields import Field
 from astrokin.estimators.linear_field import State, Sums, Terms, first_dispersion
 from astrokin.summaries import group_of
@@ -27,6 +28,7 @@ SHAPES = {
     "diagonal": (("sigma_UU", "sigma_VV", "sigma_WW"), np.eye(6)[:, [0, 3, 5]]),
     "full": (TENSOR, np.eye(6)),
 }
+_UNITS = {**dict.fromkeys("UVW", VELOCITY), "d2vc_dR2": SHEAR / u.kpc}
 _TOLERANCE = 1e-3  # of a standard error
 
 
@@ -72,13 +74,13 @@ class LinearFieldFit(ak.Estimator):
         """Sums that give score and information of all parameters about those of the last pass."""
         state = State.first(group_of(rows)[1], self._shape, self.field) if params is None else params.state
         final = params is not None and params.final
-        return Terms(self._shape, self.use, rows, state).sums(meat=final, misfit=params is None)
+        return self.terms(rows, state).sums(meat=final, misfit=params is None)
 
     def solve(self, summary: Sums, params: Any) -> ak.Fit:
         """One Newton step (Fisher scoring); errors from the sandwich in the final pass.
 
-        There the step is that of the restricted likelihood: to first order in the number of parameters over that of
-        stars, the dispersion is not lowered by what the field has taken off the scatter.
+        There the step goes beyond the maximum of the likelihood: the dispersion is not lowered by what the field has
+        taken off the scatter, and the field not biased by parallax errors, both to first order.
         """
         first = params is None
         state = State.first(len(summary.tally), self._shape, self.field) if first else params.state
@@ -92,19 +94,37 @@ class LinearFieldFit(ak.Estimator):
         converged = not first and bool(np.all(np.abs(moved.values - state.values) < _TOLERANCE * error))
         if first or not params.final:
             return ak.Fit(self._named(moved), state=moved.with_settled(converged), converged=converged)
-        taken = summary.freedom(normal, self._shape, self.field)
-        lifted = moved.moved(np.einsum("gij,gj->gi", normal.inverse, taken), self._shape)
-        return self._finished(normal, lifted, converged or state.settled, self._notes(moved, summary))
+        more = summary.correction(normal, self._shape, self.field)
+        corrected = moved.moved(np.einsum("gij,gj->gi", normal.inverse, more), self._shape)
+        return self._finished(normal, corrected, converged or state.settled, self._notes(moved, summary))
+
+    def terms(self, rows: Any, state: State) -> Terms:
+        """Residuals and weights of a block about the parameters of the last pass."""
+        return Terms(self._shape, self.sample(rows), rows, state)
+
+    def sample(self, rows: Any) -> velocity_model.Sample:
+        """The arrays of a block that the model works with."""
+        return velocity_model.sample(rows, self.use)
+
+    @property
+    def _moments(self) -> tuple[str, ...]:
+        """Names of the dispersion parameters."""
+        return SHAPES[self.dispersion][0]
 
     @property
     def _shape(self) -> Array:
+        """The six elements of the dispersion tensor by these parameters, (6, q)."""
         return SHAPES[self.dispersion][1]
 
     def _named(self, state: State) -> dict[str, u.Quantity]:
         names = self.field.names
-        units = [VELOCITY if k in "UVW" else SHEAR for k in names] + [VELOCITY**2] * self._shape.shape[1]
-        every = (*names, *SHAPES[self.dispersion][0])
-        return {k: v << unit for k, v, unit in zip(every, state.values.T, units, strict=True)}
+        every = (*names, *self._moments)
+        return {k: v << self.unit(k) for k, v in zip(every, state.values.T, strict=True)}
+
+    @staticmethod
+    def unit(name: str) -> u.UnitBase:
+        """The unit of a parameter."""
+        return VELOCITY**2 if name.startswith("sigma") else _UNITS.get(name, SHEAR)
 
     def _finished(self, normal: ak.NormalEquations, state: State, converged: bool, notes: tuple[str, ...]) -> ak.Fit:
         values, covariance = self._named(state), normal.sandwich()
@@ -129,7 +149,13 @@ class LinearFieldFit(ak.Estimator):
         """What the user should know of this fit."""
         return () if state.positive else ("the measurement errors explain the whole scatter in some direction",)
 
+    def unusable(self, rows: Any) -> dict[str, Any]:
+        """A field that is not linear in the place needs a distance."""
+        if self.field.basis is None:
+            return {}
+        return {"parallax not positive, no distance": ~(rows.raw.parallax > 0.0)}
+
     def residual(self, rows: Any, params: Any) -> Array:
         """Root of e^T W e over the number of measured components."""
-        terms = Terms(self._shape, self.use, rows, params.state)
+        terms = self.terms(rows, params.state)
         return np.sqrt(terms.misfit / terms.data.components)

@@ -10,13 +10,15 @@ import astropy.units as u
 import numpy as np
 
 import astrokin as ak
-from astrokin import galaxy, simulation, velocity_model
-from astrokin.estimators.fields import OORT, Field
+from astrokin import galaxy
+from astrokin.estimators.fields import OGORODNIKOV_MILNE, OORT, Field
 from astrokin.estimators.linear_field import State, Sums
-from astrokin.estimators.linear_fit import SHAPES, SHEAR, TENSOR, VELOCITY, LinearFieldFit
+from astrokin.estimators.linear_fit import SHEAR, VELOCITY, LinearFieldFit
+from astrokin.estimators.rotation_curve import axisymmetric
 
 #: More than this share of stars beyond the linear domain is worth a note.
 _FAR = 0.01
+_MODELS = ("linear", "ogorodnikov-milne", "axisymmetric")
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,8 @@ class OortConstants(LinearFieldFit):
     in the plane, so that :math:`v_r = d\cos^2 b\,(K + A\sin 2l + C\cos 2l)` and
     :math:`v_l = d\cos b\,(B + A\cos 2l - C\sin 2l)` besides the reflex of the solar motion. Multiplied by
     the parallax the model needs no distance, so that zero and negative parallaxes are data where errors are
-    known. The dispersion (isotropic, or a tensor) is fitted along by maximum likelihood with the measurement
-    covariance taken off; errors are those of the sandwich, which hold whatever the distribution.
+    known. The dispersion (isotropic, or a tensor) is fitted along by restricted maximum likelihood with the
+    measurement covariance taken off; errors are those of the sandwich, which hold whatever the distribution.
 
     Parameters
     ----------
@@ -44,23 +46,36 @@ class OortConstants(LinearFieldFit):
     dispersion : {"isotropic", "diagonal", "full"}
         Shape of the velocity ellipsoid that is fitted along: sigma2; sigma_UU, sigma_VV, sigma_WW; or all six
         second moments.
+    model : {"linear", "ogorodnikov-milne", "axisymmetric"}
+        The linear field above; that with the five vertical gradients too, all nine of Ogorodnikov and Milne; or
+        circular orbits about the Galactic centre, exactly, for stars at any distance: :math:`\Theta(R)` with
+        :math:`\Theta_0 = R_0(A - B)`, :math:`\mathrm d\Theta/\mathrm dR = -(A + B)`, and no C or K. It leaves out
+        stars without a positive parallax.
+    galcen_distance : `~astropy.units.Quantity`, optional
+        R0, for the axisymmetric model and the circular speed; default astropy's.
+    curvature : bool
+        Whether the axisymmetric model has a second derivative of the rotation curve.
 
     Returns
     -------
     Fit
         ``A B C K`` (km/s/kpc), ``U V W`` (km/s; the Sun's velocity relative to the sample) and the second
-        moments of the velocities (km2/s2). Derived: ``omega0`` = A - B, ``slope`` = -(A + B)/(A - B) (the
-        logarithmic slope of the rotation curve), ``dvc_dr`` = -(A + B), ``kappa``, ``kappa_ratio`` =
-        kappa/omega0, ``period``, ``vc`` = omega0 R0.
+        moments of the velocities (km2/s2); by the model also ``dU_dz dV_dz dW_dx dW_dy dW_dz`` (km/s/kpc) or
+        ``d2vc_dR2`` (km/s/kpc2). Derived: ``omega0`` = A - B, ``slope`` = -(A + B)/(A - B) (the logarithmic slope of
+        the rotation curve), ``dvc_dr`` = -(A + B), ``kappa``, ``kappa_ratio`` = kappa/omega0, ``period``,
+        ``vc`` = omega0 R0.
 
     Notes
     -----
-    Sources: 000, "Differential Rotation and Oort's Constants"; 001 (with its errata); Ogorodnikov (1932), Milne
-    (1935); Olling & Dehnen (2003). Domain: stars within some 2 kpc, where the field is linear, with parallax
-    errors below some 20 %. Parallax errors are taken off to first order; to second order, with
-    :math:`\varepsilon = (\sigma_\varpi/\varpi)^2`, A comes out low by some :math:`2\varepsilon` of itself and the
-    tangential dispersions high by some :math:`3\varepsilon` (in 2e7 simulated stars with errors of 0.02 mas out to
-    1.5 kpc: A low by 0.12 per cent).
+    Sources: 000, "Differential Rotation and Oort's Constants"; 001 (with its errata), for the exact relations its
+    "Derivation"; Ogorodnikov (1932), Milne (1935); Olling & Dehnen (2003).
+
+    Domain: stars within some 2 kpc, where the field is linear, unless the model is the axisymmetric one. Parallax
+    errors are taken into account to second order. In samples of 6e5 simulated stars out to 1.5 kpc, in which every
+    parallax has an error of 0.1 mas (15 per cent for the farthest), all results agree with the truth within 0.5 per
+    cent or their errors; with 0.2 mas (30 per cent) so does the field from proper motions, while dispersions are
+    7 per cent low, and A from radial velocities 5 per cent high. A cut in ``min_parallax_over_error`` selects
+    stars whose parallaxes came out large and biases again; distances from elsewhere enter through ``distance``.
 
     Examples
     --------
@@ -76,10 +91,35 @@ class OortConstants(LinearFieldFit):
     name = "oort-constants"
     references = ("1927BAN.....3..275O", "2003ApJ...599..275O", "source-000", "source-001")
 
+    model: str = ak.option("linear", allowed=_MODELS, doc="velocity field: linear, with all nine gradients, or exact")
+    galcen_distance: u.Quantity | None = ak.parameter(
+        None,
+        unit=u.kpc,
+        per_row=False,
+        doc="R0; default astropy's",
+        physical=lambda r: r > 0,
+        domain="a positive distance",
+    )
+    curvature: bool = ak.option(False, kind=bool, doc="fit the rotation curve's second derivative too")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.curvature and self.model != "axisymmetric":
+            raise ak.errors.InputError(
+                f"OortConstants.curvature belongs to model='axisymmetric'; the model is {self.model!r}."
+            )
+
     @property
     def field(self) -> Field:
-        """A, B, C, K and the solar motion."""
-        return OORT
+        """The velocity field of the model."""
+        if self.model == "axisymmetric":
+            return axisymmetric(float(self.r0.to_value(u.kpc)), 1 + self.curvature)
+        return OORT if self.model == "linear" else OGORODNIKOV_MILNE
+
+    @property
+    def r0(self) -> u.Quantity:
+        """Distance of the Sun from the Galactic centre."""
+        return galaxy.distance_to_centre() if self.galcen_distance is None else self.galcen_distance
 
     def _reason(self, name: str, few: bool) -> str:
         if name == "B" and self.use == ("rv",):
@@ -87,6 +127,8 @@ class OortConstants(LinearFieldFit):
         return super()._reason(name, few)
 
     def _notes(self, state: State, summary: Sums) -> tuple[str, ...]:
+        if self.model == "axisymmetric":
+            return super()._notes(state, summary)
         far = int(summary.tally[:, 3].sum())
         told = f"{far:,} stars seem to lie beyond 2 kpc, where the field is not linear: max_distance leaves them out"
         return super()._notes(state, summary) + ((told,) if far > _FAR * summary.tally[:, 0].sum() else ())
@@ -94,7 +136,7 @@ class OortConstants(LinearFieldFit):
     # ---- what follows from the results -------------------------------------------------------------------
 
     def derive(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Rotation curve and epicycle frequency at the Sun; R0 is astropy's."""
+        """Rotation curve and epicycle frequency at the Sun; R0 is astropy's unless given."""
         a, b = values["A"], values["B"]
         omega = a - b
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -107,7 +149,7 @@ class OortConstants(LinearFieldFit):
                 "kappa": kappa,
                 "kappa_ratio": kappa / omega,
                 "period": (2.0 * np.pi / omega).to(u.Myr),
-                "vc": (omega * galaxy.distance_to_centre()).to(VELOCITY),
+                "vc": (omega * self.r0).to(VELOCITY),
             }
         if "sigma2" in values:
             variance = values["sigma2"].value
@@ -123,24 +165,15 @@ class OortConstants(LinearFieldFit):
     # ---- simulation --------------------------------------------------------------------------------------
 
     def simulate(self, n: int, rng: np.random.Generator) -> tuple[Any, dict[str, u.Quantity]]:
-        """A disc of stars around the Sun with Gaia-like errors, and the truth."""
-        truth = {"A": 15.3, "B": -11.9, "C": -3.2, "K": -3.3, "U": 11.1, "V": 12.24, "W": 7.25}
-        names, shape = SHAPES[self.dispersion]
-        moments = dict(zip(TENSOR, (35.0**2, 110.0, -40.0, 24.0**2, 20.0, 18.0**2), strict=True))
-        truth |= {"sigma2": 25.0**2} if self.dispersion == "isotropic" else {k: moments[k] for k in names}
-        tensor = velocity_model.symmetric(shape @ np.array([truth[k] for k in names]))
-        x = simulation.disc(n, rng)
-        t = np.zeros((3, 3))
-        v_sun = np.array([truth[k] for k in "UVW"])
-        a, b, c, k = (truth[name] for name in "ABCK")
-        t[:2, :2] = [[k + c, a - b], [a + b, k - c]]
-        v = t @ x - v_sun[:, None] + np.linalg.cholesky(tensor) @ rng.normal(size=(3, n))
-        stars = simulation.observed(x, v, rng)
-        units = [SHEAR] * 4 + [VELOCITY] * 3 + [VELOCITY**2] * len(names)
-        return stars, {k: truth[k] * unit for k, unit in zip((*OORT.names, *names), units, strict=True)}
+        """A disc of stars around the Sun with Gaia-like errors, and the truth; exact orbits reach to 3 kpc."""
+        from astrokin.estimators import oort_sample
+
+        return oort_sample.simulated(self, n, rng)
 
     @classmethod
     def examples(cls) -> Any:
         yield cls()
         yield cls(use=("pm",), dispersion="full")
         yield cls(use=("rv",))
+        yield cls(model="ogorodnikov-milne")
+        yield cls(model="axisymmetric", curvature=True)

@@ -43,9 +43,11 @@ def waves(longitude: Any) -> dict[str, Array]:
 
 def curve(fit: ak.Fit, design: Array) -> tuple[Array, Array]:
     """Value and standard error of a wave; NaN where it needs a constant that the data do not determine."""
-    place = [fit.names.index(k) for k in _NAMES]
+    there = [k for k in _NAMES if k in fit]  # circular orbits have no C and no K
+    design = design[:, [_NAMES.index(k) for k in there]]
+    place = [fit.names.index(k) for k in there]
     used = np.abs(design).max(axis=0) > 0
-    values = np.array([fit[k].value for k in _NAMES])[used]
+    values = np.array([fit[k].value for k in there])[used]
     covariance = np.full((len(values),) * 2, np.nan)
     if fit.covariance is not None:
         covariance = fit.covariance[np.ix_(place, place)][np.ix_(used, used)]
@@ -83,6 +85,6 @@ def _draw_wave(fit: ak.Fit, ax: Any, name: str, design: Array, colour: str) -> s
 def _groups(fit: ak.Fit, axes: Any) -> Any:
     if axes is None:
         axes = fit_plot.new_figure(9.0, 6.0).subplots(2, 2).ravel()
-    for ax, name in zip(axes, _NAMES, strict=True):
+    for ax, name in zip(axes, [k for k in _NAMES if k in fit], strict=False):
         fit_plot.profile_panel(fit, name, ax)
     return axes[0].figure
