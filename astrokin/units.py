@@ -68,7 +68,7 @@ def raw_values(value: Any, unit: u.UnitBase, name: str, complex_too: bool = Fals
     if given is None:
         raise InputError(f"{name} has no unit: give an astropy Quantity, for example {name}=… * u.Unit('{unit}').")
     try:
-        factor = given.to(unit)
+        factor = 1.0 if given is unit else given.to(unit)
     except u.UnitConversionError:
         raise InputError(f"{name} is in {given}, which is no unit of the kind of {unit}.") from None
     plain = plain_values(getattr(value, "value", value), name, complex_too)

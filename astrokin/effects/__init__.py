@@ -12,8 +12,8 @@ from astrokin.effects.deflection import LightDeflection
 from astrokin.effects.parallax import AnnualParallax
 from astrokin.effects.perspective import PerspectiveAcceleration
 from astrokin.effects.photocentre import BinaryPhotocentre
-from astrokin.effects.refraction import AtmosphericRefraction
 from astrokin.effects.reflex import ReflexMotion
+from astrokin.effects.refraction import AtmosphericRefraction
 from astrokin.effects.rotation import FrameRotation
 from astrokin.effects.secular import SecularAberration
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import astrokin as ak
 from astrokin import kepler
-from astrokin.angles import dot, normalised
+from astrokin.angles import dot, normalised, plus
 from astrokin.errors import InputError
 from astrokin.times import julian_years
 from astrokin.units import MAS, MAS_IN_RAD, MAS_YR, raw_values
@@ -245,6 +245,7 @@ class BinaryPhotocentre(ak.Effect):
 
     # ---- the orbit ---------------------------------------------------------------------------------------
 
+    @cached_property
     def _elements(self) -> tuple[Array, Array, Array, Array]:
         """A, B, F, G of the photocentre in mas, or in au."""
         if self.thiele_innes is not None:
@@ -264,17 +265,31 @@ class BinaryPhotocentre(ak.Effect):
         return (light - q) / ((1.0 + light) * (1.0 + q))
 
     @cached_property
-    def _plane(self) -> tuple[Array, Array, Array, Array]:
-        return self._plane_at(_years(self.observer.obstime))
+    def _place(self) -> tuple[Array, Array]:
+        """Displacement toward east and north, in the unit of the elements."""
+        return self._on_the_sky(*kepler.place(self._phase(_years(self.observer.obstime)), self.eccentricity.value))
+
+    @cached_property
+    def _rate(self) -> tuple[Array, Array]:
+        """The rate of the displacement toward east and north per year, in the unit of the elements."""
+        return self._plane_at(_years(self.observer.obstime))[2:]
+
+    def _phase(self, years: Array) -> Array:
+        """Revolutions since a periastron passage."""
+        since = (years - _years(self.t_periastron)) * _DAYS - self.periastron_delay.to_value(u.day)
+        return since / self.period.to_value(u.day)
 
     def _plane_at(self, years: Array) -> tuple[Array, Array, Array, Array]:
         """Displacement toward east and north, and its rate per year, in the unit of the elements."""
-        period = self.period.to_value(u.day) / _DAYS
-        since = years - _years(self.t_periastron) - self.periastron_delay.to_value(u.day) / _DAYS
-        x, y, vx, vy = kepler.orbit(since / period, self.eccentricity.value)
-        a, b, f, g = self._elements()
-        n = 2.0 * np.pi / period
-        return b * x + g * y, a * x + f * y, (b * vx + g * vy) * n, (a * vx + f * vy) * n
+        x, y, vx, vy = kepler.orbit(self._phase(years), self.eccentricity.value)
+        n = 2.0 * np.pi * _DAYS / self.period.to_value(u.day)
+        east, north = self._on_the_sky(vx, vy)
+        return *self._on_the_sky(x, y), east * n, north * n
+
+    def _on_the_sky(self, x: Array, y: Array) -> tuple[Array, Array]:
+        """Toward east and north what is along x and y in the plane of the orbit."""
+        a, b, f, g = self._elements
+        return b * x + g * y, a * x + f * y
 
     def _scale(self, stars: Any) -> Any:
         """What makes the elements mas: the parallax, where they are in au."""
@@ -284,7 +299,7 @@ class BinaryPhotocentre(ak.Effect):
 
     def forward(self, stars: Any) -> Any:
         r, scale = stars.raw.direction, self._scale(stars)
-        east, north, rate_east, rate_north = self._plane
+        east, north = self._place
         angle = scale * MAS_IN_RAD
         end = _toward(r, angle * east, angle * north)
         end += r
@@ -292,18 +307,18 @@ class BinaryPhotocentre(ak.Effect):
         if not self.rate:
             return moved
         shrunk = scale / np.sqrt(dot(end, end))
-        gain = _toward(r, shrunk * rate_east, shrunk * rate_north)
+        gain = _toward(r, *(shrunk * rate for rate in self._rate))
         return moved.replace(proper_motion=moved.raw.proper_motion + gain)
 
     def backward(self, stars: Any) -> Any:
         end, scale = stars.raw.direction, self._scale(stars)
-        east, north, rate_east, rate_north = self._plane
+        east, north = self._place
         xi, eta = scale * MAS_IN_RAD * east, scale * MAS_IN_RAD * north
         start, lost = _before(end, xi, eta)
         if not self.rate:
             return stars.replace(direction=start).refuse(lost, _AT_POLE)
         shrunk = scale / np.sqrt(1.0 + xi * xi + eta * eta)
-        gain = _toward(start, shrunk * rate_east, shrunk * rate_north)
+        gain = _toward(start, *(shrunk * rate for rate in self._rate))
         gain -= dot(gain, end) * end
         back = stars.replace(proper_motion=stars.raw.proper_motion - gain).replace(direction=start)
         return back.refuse(lost, _AT_POLE)
@@ -429,10 +444,17 @@ def _before(end: Array, xi: Any, eta: Any) -> tuple[Array, NDArray[np.bool_]]:
 def _toward(r: NDArray, east: Any, north: Any) -> NDArray:
     """The vectors (3, n) with these components toward east and north at unit vectors; safe for complex numbers."""
     x, y, z = r
-    rho = np.sqrt(x * x + y * y)
+    rho = np.sqrt(plus(x * x, y * y))
+    out = np.empty(r.shape, np.result_type(r, east, north))
+    np.multiply(north, rho, out=out[2])
     with np.errstate(invalid="ignore", divide="ignore"):
-        a, b = east / rho, north * z / rho
-    out = np.stack([-(b * x + a * y), a * x - b * y, north * rho])
+        scale = 1.0 / rho
+        a, b = scale * east, scale * z * north
+    np.multiply(b, x, out=out[0])
+    out[0] += a * y
+    np.multiply(b, y, out=out[1])
+    np.subtract(a * x, out[1], out=out[1])
+    np.negative(out[0], out=out[0])
     pole = rho == 0.0
     if pole.any():  # no right ascension: that of 0
         out[:2, pole] = np.stack(np.broadcast_arrays(-north * z, east + 0 * z))[:, pole]
