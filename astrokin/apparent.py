@@ -1,4 +1,4 @@
-"""`apparent_place`: everything between a catalogue and what an observer above the air sees, in one call."""
+"""`apparent_place`: everything between a catalogue and what an observer sees, in one call."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from astrokin.effects.aberration import AnnualAberration
 from astrokin.effects.deflection import LightDeflection
 from astrokin.effects.parallax import AnnualParallax
 from astrokin.effects.perspective import PerspectiveAcceleration
+from astrokin.effects.refraction import AtmosphericRefraction
 from astrokin.errors import InputError
 from astrokin.observer import Observer
 
@@ -19,20 +20,21 @@ def apparent_place(observer: Any, reference_epoch: Any = None) -> Chain:
     Parameters
     ----------
     observer : Observer
-        Where and when the light is received; times may come from a column.
+        Where and when the light is received; times may come from a column. One with a pressure sees through the air,
+        and then needs to know all of it.
     reference_epoch : `~astropy.time.Time`, float (Julian year TCB) or `ak.column`, optional
         The epoch of the catalogue, which `remove` goes back to, and for stars that do not know their epoch.
 
     Returns
     -------
     Chain
-        ``perspective-acceleration | annual-parallax | light-deflection | annual-aberration``: what is seen above the
-        air. ``ak.Chain.physical(*chain, …)`` puts further effects in their places.
+        ``perspective-acceleration | annual-parallax | light-deflection | annual-aberration``, and for an observer with
+        a pressure ``| atmospheric-refraction``. ``ak.Chain.physical(*chain, …)`` puts further effects in their places.
 
     Raises
     ------
     InputError
-        Something that is no observer.
+        Something that is no observer; or one with a pressure that is not on the ground, or lacks the rest of the air.
 
     Notes
     -----
@@ -61,9 +63,15 @@ def apparent_place(observer: Any, reference_epoch: Any = None) -> Chain:
     """
     if not isinstance(observer, Observer):
         raise InputError(f"apparent_place: {observer!r} is no observer: give an ak.Observer(obstime, location).")
+    through_air = [AtmosphericRefraction(observer)] if _has_air(observer) else []
     return Chain.physical(
         PerspectiveAcceleration(epoch=observer.obstime, reference_epoch=reference_epoch),
         AnnualParallax(observer, light_time=True),
         LightDeflection(observer),
         AnnualAberration(observer),
+        *through_air,
     )
+
+
+def _has_air(observer: Observer) -> bool:
+    return not hasattr(observer.pressure, "value") or bool(observer.pressure > 0)

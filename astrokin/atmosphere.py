@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ _VAPOUR_POWER = 18.36
 #: Gauss-Legendre points in each layer: more change nothing beyond round-off.
 _TROPOSPHERE, _STRATOSPHERE = (np.polynomial.legendre.leggauss(n) for n in (32, 48))
 _NEWTONS = 4
+#: Rows at a time: their points in the layers stay in the cache.
+_ROWS = 128
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,16 @@ class Atmosphere:
         makes the refraction -p times the integral of n'/(n^2 r (n + r n')) over q: smooth from the zenith to the
         horizon and below it, where q starts negative.
         """
+        if np.size(cosine) <= _ROWS:
+            return self._over_sine(cosine)
+        parts = [slice(start, start + _ROWS) for start in range(0, len(cosine), _ROWS)]
+        return np.concatenate([self._of_rows(part)._over_sine(cosine[part]) for part in parts])
+
+    def _of_rows(self, part: slice) -> Atmosphere:
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Atmosphere(**{name: value[part] if np.ndim(value) else value for name, value in values.items()})
+
+    def _over_sine(self, cosine: Any) -> Any:
         at_ground = _of_product(self.air + self.vapour, 0.0)
         tropopause, top = (TROPOPAUSE - self.height) / self.radius, (TOP - self.height) / self.radius
         break_index, _ = self._troposphere(tropopause)
@@ -79,28 +91,27 @@ class Atmosphere:
 
     @staticmethod
     def _layer(layer: Function, rule: tuple[Array, Array], start: Any, end: Any, less: Any) -> Any:
+        nodes, weights = (x.reshape(-1, *[1] * np.ndim(end)) for x in rule)
         half = 0.5 * (end - start)
-        total: Any = 0.0
-        for x, weight in zip(*rule, strict=True):
-            q = start + half * (1.0 + x)
-            square = q * q - less
-            product = square / (1.0 + np.sqrt(1.0 + square))  # n r - 1, of which no digit is lost
-            height = product
-            for _ in range(_NEWTONS):
-                excess, slope = layer(height)
-                growth = 1.0 + excess + (1.0 + height) * slope
-                height = height - (excess + height * (1.0 + excess) - product) / growth
+        q = start + half * (1.0 + nodes)
+        square = q * q - less
+        product = square / (1.0 + np.sqrt(1.0 + square))  # n r - 1, of which no digit is lost
+        height = product
+        for _ in range(_NEWTONS):
             excess, slope = layer(height)
             growth = 1.0 + excess + (1.0 + height) * slope
-            total = total - weight * slope / ((1.0 + excess) * (1.0 + product) * growth)
-        return half * total
+            height = height - (excess + height * (1.0 + excess) - product) / growth
+        excess, slope = layer(height)
+        growth = 1.0 + excess + (1.0 + height) * slope
+        return -half * (weights * slope / ((1.0 + excess) * (1.0 + product) * growth)).sum(axis=0)
 
     def _troposphere(self, height: Any) -> tuple[Any, Any]:
         """n - 1 and its derivative, at a height above the observer in units of the radius."""
         fall = self.lapse_rate * self.radius / self.temperature
         warmth = 1.0 - fall * height
-        air = self.air * warmth ** (self.air_power - 1.0)
-        vapour = self.vapour * warmth ** (self.vapour_power - 1.0)
+        logarithm = np.log(warmth)  # once for both powers
+        air = self.air * np.exp((self.air_power - 1.0) * logarithm)
+        vapour = self.vapour * np.exp((self.vapour_power - 1.0) * logarithm)
         slope = -fall * ((self.air_power - 1.0) * air + (self.vapour_power - 1.0) * vapour) / warmth
         return air + vapour, slope
 

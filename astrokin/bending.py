@@ -23,7 +23,8 @@ Function = Callable[[Any], Any]
 LOWEST_OF_REFCO = 0.05
 #: The cosine of the zenith distance, as seen, down to which the integral is taken: one degree below the horizon.
 LOWEST_SEEN = -float(np.sin(np.radians(1.0)))
-_CLOSE = 1e-16
+#: After a step of the secant as short as this, the next would be lost in round-off.
+_CLOSE = 1e-10
 _ROUNDS = 12
 
 

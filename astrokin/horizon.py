@@ -16,7 +16,7 @@ from astrokin.earth_rotation import earth_rotation
 from astrokin.errors import InputError
 from astrokin.polynomials import Table
 from astrokin.times import without_note_on_future
-from astrokin.vantage import clock
+from astrokin.vantage import moments
 
 Array = NDArray[np.float64]
 
@@ -72,13 +72,18 @@ class Horizon:
 
 def horizon(location: Any, obstime: Any) -> Horizon:
     """The `Horizon` of an `~astropy.coordinates.EarthLocation` at the time or times of an observer."""
-    scale, days = clock(obstime)
+    scale, whole, rest = moments(obstime)
+    if not len(whole):
+        none = np.empty((3, 0))
+        return Horizon(none, none, none, none, np.empty(0, bool))
     first, last = reach()
-    mjd = days + _MJD_OF_J2000
+    mjd = whole + rest + _MJD_OF_J2000
     outside = (mjd <= first) | (mjd >= last)
-    days = np.where(outside | np.isnan(days), 0.0, days)
-    one = bool(len(days)) and bool((days == days[0]).all())
-    turn = _terrestrial(scale, days[:1] if one else days)
+    lost = outside | np.isnan(mjd)
+    whole, rest = np.where(lost, 0.0, whole), np.where(lost, 0.0, rest)
+    if (whole == whole[0]).all() and (rest == rest[0]).all():
+        whole, rest = whole[:1], rest[:1]
+    turn = _terrestrial(scale, whole, rest)
     longitude, latitude = (float(x.rad) for x in location.geodetic[:2])
     zenith, east, north, pole = (np.einsum("i,nij->jn", axis, turn) for axis in _local_axes(longitude, latitude))
     return Horizon(zenith, east, north, pole, outside)
@@ -100,17 +105,17 @@ def _local_axes(longitude: float, latitude: float) -> list[Array]:
     return [np.array(axis) for axis in axes]
 
 
-def _terrestrial(scale: str, days: Array) -> Array:
-    """The rotations (n, 3, 3) from ICRS to terrestrial axes, by the models that astropy uses."""
+def _terrestrial(scale: str, whole: Array, rest: Array) -> Array:
+    """The rotations (n, 3, 3) from ICRS to terrestrial axes, by the models that astropy uses; days in two parts."""
     import erfa
     from astropy.coordinates.builtin_frames.utils import get_jd12, get_polar_motion
     from astropy.time import Time
 
-    time = Time(_J2000, days, format="jd", scale=scale)
+    time = Time(_J2000 + whole, rest, format="jd", scale=scale)
     with without_note_on_future(), earth_rotation(time) as known:
         polar = erfa.pom00(*get_polar_motion(known), erfa.sp00(*get_jd12(known, "tt")))
         angle = erfa.era00(*get_jd12(known, "ut1"))
-        turned: Array = erfa.c2tcio(_celestial(scale, days), angle, polar)
+        turned: Array = erfa.c2tcio(_celestial(scale, whole + rest), angle, polar)
     return turned
 
 

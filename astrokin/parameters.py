@@ -112,7 +112,7 @@ class Spec:
         if self.kind == "epoch":
             return {f"no value in column {name!r}": _missing_times(_epochs_by_row(value, name))}
         plain = self._by_row(value, name)
-        rows = (-1, plain.shape[-1])
+        rows = (math.prod(plain.shape[:-1]), plain.shape[-1])  # -1 is no number of components where there are no rows
         return {
             f"no value in column {name!r}": np.isnan(plain).reshape(rows).any(axis=0),
             f"column {name!r}: {self.domain} is needed": ~np.broadcast_to(self._fits(plain), plain.shape)

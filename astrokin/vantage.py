@@ -71,17 +71,23 @@ def clock(obstime: Any) -> tuple[str, Array]:
 
     From a `~astropy.time.Time`, Julian years TCB, or those in two doubles (n, 2).
     """
+    scale, whole, rest = moments(obstime)
+    return scale, whole + rest
+
+
+def moments(obstime: Any) -> tuple[str, Array, Array]:
+    """A time scale, and days since J2000 in it in two parts, of which no digit is lost; NaN where a time is missing."""
     if hasattr(obstime, "jd1"):
-        return _clock_of_time(obstime)
+        return _moments_of_time(obstime)
     years = np.asarray(getattr(obstime, "value", obstime), dtype=float)
-    if years.ndim > 1:
-        if years.shape[1:] != (2,):
-            raise InputError(f"a column of times holds {years.shape[1:]} per row; one Julian year TCB, or two doubles.")
-        return "tcb", ((years[:, 0] - 2000.0) + years[:, 1]) * _YEAR
-    return "tcb", np.atleast_1d(years - 2000.0) * _YEAR
+    if years.ndim > 1 and years.shape[1:] != (2,):
+        raise InputError(f"a column of times holds {years.shape[1:]} per row; one Julian year TCB, or two doubles.")
+    first, *second = np.atleast_2d(years.T) if years.ndim > 1 else [np.atleast_1d(years)]
+    whole = np.floor(first)
+    return "tcb", (whole - 2000.0) * _YEAR, ((first - whole) + sum(second)) * _YEAR
 
 
-def _clock_of_time(time: Any) -> tuple[str, Array]:
+def _moments_of_time(time: Any) -> tuple[str, Array, Array]:
     from astropy.time import Time
 
     missing = np.atleast_1d(np.asarray(time.mask))
@@ -92,8 +98,8 @@ def _clock_of_time(time: Any) -> tuple[str, Array]:
     demand_scale(time, "Observer.obstime")
     with without_note_on_future():
         time = time if time.scale in ("tdb", "tcb") else time.tt
-    days = np.atleast_1d(np.asarray((time.jd1 - _J2000) + time.jd2, dtype=float))
-    return time.scale, np.where(missing, np.nan, days) if missing.any() else days
+    whole, rest = (np.atleast_1d(np.asarray(part, dtype=float)) for part in (time.jd1 - _J2000, time.jd2))
+    return time.scale, np.where(missing, np.nan, whole) if missing.any() else whole, rest
 
 
 def _time(scale: str, days: Array) -> Any:
