@@ -20,6 +20,8 @@ BUILTIN = "builtin"
 _J2000 = 2451545.0
 #: ERFA's series of the Earth's motion are made for 1900 to 2100: days from J2000.
 _REACH = 36525.0
+#: Beyond the year 10000, which days taken for years are.
+_NO_YEAR = 365.25 * 8000.0
 
 
 def body(name: str, time: Any, ephemeris: str) -> Vectors:
@@ -69,7 +71,9 @@ def demand_reached(scale: str, days: Array, ephemeris: str) -> None:
         when = f"{Time(_J2000, far[0], format='jd', scale=scale).isot} {scale}"
     except (ValueError, OverflowError):  # astropy cannot write years beyond 9999
         when = f"the year {2000.0 + far[0] / 365.25:.6g}"
+    out = 'take ephemeris="de440" (1550 to 2650), or position and velocity of your own'
+    if abs(far[0]) > _NO_YEAR:
+        out = "plain numbers are Julian years; days are Time(…, format='mjd')"
     raise InputError(
-        f"Observer.obstime: {when}{more} is beyond the builtin ephemeris, which is made for 1900 to 2100: take "
-        'ephemeris="de440" (1550 to 2650), or position and velocity of your own.'
+        f"Observer.obstime: {when}{more} is beyond the builtin ephemeris, which is made for 1900 to 2100: {out}."
     )

@@ -55,6 +55,12 @@ def test_of_many_times_the_first_beyond_is_named_and_the_others_counted():
         effect.apply(stars)
 
 
+@pytest.mark.parametrize("days", [57000.0, 2457400.5])
+def test_days_taken_for_years_are_seen_through(days):
+    with pytest.raises(InputError, match=r"plain numbers are Julian years; days are Time\(…, format='mjd'\)"):
+        ak.Observer(days).seen()
+
+
 def test_what_needs_no_place_needs_no_ephemeris():
     assert not ak.Observer(1850.0, "barycenter").barycentric()[0].value.any()
     binary = ak.effects.BinaryPhotocentre(50 * u.yr, 3 * u.arcsec, mass_ratio=1.0, flux_ratio=0.0,
