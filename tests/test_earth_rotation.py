@@ -49,7 +49,7 @@ def test_beyond_the_tables_the_last_of_ut1_holds_and_is_told():
     civil.delta_ut1_utc = iers.IERS_A.open(iers.IERS_A_FILE)["UT1_UTC"][-1].to_value(u.s)
     ut1 = quietly(lambda: civil.ut1)
     angle = erfa.era00(ut1.jd1, ut1.jd2) + PARANAL.lon.to_value(u.rad)
-    # the pole has precessed by 0.25 deg since 2000: its tilt of the equator shows in the second order, and nutation
+    # the pole has moved by 0.25 deg since 2000: its tilt of the equator shows in the second order, and nutation
     apart = (np.arctan2(place[1], place[0]) - angle + np.pi) % (2 * np.pi) - np.pi
     assert abs(apart) < 0.0045 * np.tan(24.6 * u.deg)
     assert 0.40e3 < np.linalg.norm(motion) < 0.43e3
