@@ -72,7 +72,7 @@ class Spec:
         """Whether it is a pure number, such as an eccentricity, for which nobody needs to write a unit."""
         return self.kind == "quantity" and self.unit == u.dimensionless_unscaled
 
-    @property
+    @cached_property
     def component(self) -> Spec:
         """What one component of a vector may be."""
         return dataclasses.replace(self, shape=(), optional=False)
@@ -94,18 +94,28 @@ class Spec:
         if self.kind != "quantity":
             return value
         plain = self._by_row(value, name)
-        return np.where(self._fits(plain), plain, np.nan) << self.unit
+        fits = self._fits(plain)
+        if not np.all(fits):
+            plain = np.where(fits, plain, np.nan)
+        return value if plain is getattr(value, "value", None) else u.Quantity(plain, self.unit, copy=False)
 
     def _by_row(self, value: Any, name: str) -> Any:
         what = f"column {name!r}"
-        plain = raw_values(value if is_quantity(value) else plain_values(value, what) << self.unit, self.unit, what)
+        if is_quantity(value):
+            plain = raw_values(value, self.unit, what)
+        else:
+            plain = raw_values(plain_values(value, what) << self.unit, self.unit, what)
         if plain.shape[1:] != self.shape:
             raise InputError(f"column {name!r} holds {plain.shape[1:]} per row; {self.shape or 'a scalar'} is needed.")
-        return np.moveaxis(plain, 0, -1)
+        return np.moveaxis(plain, 0, -1) if self.shape else plain
 
     def _fits(self, plain: Any) -> Any:
+        """Where values lie in the domain; what is missing lies in it too."""
+        if self.physical is None:
+            return True
         with np.errstate(invalid="ignore"):
-            return True if self.physical is None else np.asarray(self.physical(plain)) | np.isnan(plain)
+            fits = np.asarray(self.physical(plain))
+        return True if fits.all() else fits | np.isnan(plain)
 
     def unfit(self, value: Any, name: str) -> dict[str, Any]:
         """Rows of a column, as masks (n,) by reason, in which there is no value or one outside the domain."""
@@ -113,12 +123,12 @@ class Spec:
             return {f"no value in column {name!r}": _missing_times(_epochs_by_row(value, name))}
         plain = self._by_row(value, name)
         rows = (math.prod(plain.shape[:-1]), plain.shape[-1])  # -1 is no number of components where there are no rows
-        return {
-            f"no value in column {name!r}": np.isnan(plain).reshape(rows).any(axis=0),
-            f"column {name!r}: {self.domain} is needed": ~np.broadcast_to(self._fits(plain), plain.shape)
-            .reshape(rows)
-            .all(axis=0),
-        }
+        fits, found = self._fits(plain), {}
+        if np.isnan(plain.sum()):  # one quick look where nothing is missing
+            found[f"no value in column {name!r}"] = np.isnan(plain).reshape(rows).any(axis=0)
+        if fits is not True:
+            found[f"column {name!r}: {self.domain} is needed"] = ~fits.reshape(rows).all(axis=0)
+        return found
 
     def from_text(self, text: str, where: str) -> Any:
         """The value of a command-line setting such as ``11.1,12.24,7.25 km/s``."""
@@ -468,8 +478,10 @@ def _bound_value(value: Any, spec: Spec | None, rows: Any) -> Any:
     if isinstance(value, Column):
         return spec.bound(rows[value.name], value.name)
     if isinstance(value, tuple) and any(isinstance(v, Column) for v in value):
-        parts = [_bound_value(v, spec.component, rows) for v in value]
-        return u.Quantity([np.broadcast_to(p.to_value(spec.unit), len(rows)) for p in parts], spec.unit)
+        out = np.empty((len(value), len(rows)))
+        for part, into in zip(value, out, strict=True):
+            into[:] = _bound_value(part, spec.component, rows).to_value(spec.unit)
+        return u.Quantity(out, spec.unit, copy=False)
     return value
 
 

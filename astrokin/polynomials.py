@@ -12,10 +12,11 @@ Array = NDArray[np.float64]
 Spans = NDArray[np.intp]
 
 #: Days that one set of exact evaluations serves, and how many those are.
-SPAN, NODES = 16, 20
+_SHIFT = 4
+SPAN, NODES = 1 << _SHIFT, 20
 _KEPT = 4096
 #: Rows read at a time, so that they stay in the cache.
-_BLOCK = 2048
+_BLOCK = 1 << 14
 
 
 @lru_cache(maxsize=8)
@@ -47,33 +48,43 @@ class Table:
     def __init__(self, function: Callable[[Array], Array], orders: tuple[int, ...]) -> None:
         self._function, self._orders = function, orders
         self._spans: dict[int, Array] = {}
+        self._last: tuple[bytes, tuple[Array, Spans, int]] | None = None
 
     def __call__(self, days: Array, slopes: slice = slice(0)) -> tuple[Array, Array]:
         """The values (k, n) at times in days, and the derivatives per day of those in `slopes`."""
-        day = np.floor(days).astype(np.intp)
-        table, first, low = self._stacked(spans(day))
+        day = np.floor(days)
+        s = days - day
+        s *= 2.0
+        s -= 1.0
+        cell = day.astype(np.intp)
+        table, first, low = self._stacked(spans(cell))
+        span = cell >> _SHIFT
+        cell -= span << _SHIFT
+        span -= low
+        cell += first.take(span)
         values = np.empty((len(self._orders), len(days)))
         derivatives = np.empty((len(self._orders[slopes]), len(days)))
         for start in range(0, len(days), _BLOCK):
             rows = slice(start, start + _BLOCK)
-            s = 2.0 * (days[rows] - day[rows]) - 1.0
-            span = day[rows] // SPAN
-            place = first.take(span - low)
-            place += day[rows] - SPAN * span
-            self._evaluate(table.take(place, axis=1, mode="clip"), s, values[:, rows], derivatives[:, rows], slopes)
+            self._evaluate(table, cell[rows], s[rows], values[:, rows], derivatives[:, rows], slopes)
         return values, derivatives
 
-    def _evaluate(self, table: Array, s: Array, values: Array, derivatives: Array, slopes: slice) -> None:
+    def _evaluate(self, table: Array, cell: Spans, s: Array, values: Array, derivatives: Array, slopes: slice) -> None:
         ends = np.cumsum(self._orders)
         parts = [table[end - order : end] for end, order in zip(ends, self._orders, strict=True)]
         for part, out in zip(parts[slopes], derivatives, strict=True):
-            _horner(part[1:] * np.arange(1.0, len(part))[:, None], s, out)
-            out *= 2.0
+            _horner(part[1:] * (2.0 * np.arange(1.0, len(part))[:, None]), cell, s, out)
         for part, out in zip(parts, values, strict=True):
-            _horner(part, s, out)
+            _horner(part, cell, s, out)
 
     def _stacked(self, wanted: Spans) -> tuple[Array, Spans, int]:
         """Coefficients (sum of orders, cells) of the spans, where each span begins, and the first span."""
+        key = wanted.tobytes()
+        if self._last is None or self._last[0] != key:
+            self._last = key, self._gathered(wanted)
+        return self._last[1]
+
+    def _gathered(self, wanted: Spans) -> tuple[Array, Spans, int]:
         missing = [k for k in wanted.tolist() if k not in self._spans]
         if len(self._spans) + len(missing) > _KEPT:
             self._spans.clear()
@@ -97,13 +108,16 @@ class Table:
 
 def spans(day: Spans) -> Spans:
     """The spans of 16 days that whole days fall in, sorted."""
-    span = day // SPAN
+    span = day >> _SHIFT
     low = span.min()
-    return low + np.flatnonzero(np.bincount(span - low))
+    span -= low
+    return low + np.flatnonzero(np.bincount(span))
 
 
-def _horner(coefficients: Array, s: Array, out: Array) -> None:
-    out[:] = coefficients[-1]
+def _horner(coefficients: Array, cell: Spans, s: Array, out: Array) -> None:
+    """The polynomials of the cells (order, cells) that the rows fall in, at s from -1 to 1 in each."""
+    term = np.empty_like(out)
+    coefficients[-1].take(cell, out=out, mode="clip")
     for c in coefficients[-2::-1]:
         out *= s
-        out += c
+        out += c.take(cell, out=term, mode="clip")

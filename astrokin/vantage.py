@@ -187,12 +187,15 @@ class Track:
         if self._grounded:
             a, b, pole = self._turns(days)[0].reshape(3, 3, -1)
             sine, cosine = sine_cosine(_degrees_turned(days))
-            a, b = a * cosine + b * sine, b * cosine - a * sine
-            place += a
+            turned = a * cosine
+            turned += b * sine
+            place += turned
             place += pole
-            motion += b * _DIURNAL
+            b *= cosine
+            b -= np.multiply(a, sine, out=a)
+            motion += np.multiply(b, _DIURNAL, out=b)
             if gain is not None:
-                gain -= a * (_DIURNAL * places.EARTH_RATE * _YEAR)
+                gain -= turned * (_DIURNAL * places.EARTH_RATE * _YEAR)
         return vantage(place, motion, gain, sun)
 
 
@@ -204,7 +207,9 @@ _DIURNAL = float((places.EARTH_RATE / u.day * u.au / _c).to_value(u.one))
 def _degrees_turned(days: Array) -> Array:
     """The angle by which the Earth has turned, within one turn or so."""
     day = np.floor(days)
-    return (day * (_DEGREES - 360.0)) % 360.0 + (days - day) * _DEGREES
+    turned = day * (_DEGREES - 360.0)
+    turned -= 360.0 * np.floor(turned / 360.0)  # a tenth of the time of %
+    return turned + (days - day) * _DEGREES
 
 
 def _repeated(days: Array) -> bool:
