@@ -10,6 +10,7 @@ import astropy.units as u
 import numpy as np
 from numpy.typing import NDArray
 
+from astrokin import layout
 from astrokin.errors import InputError, MissingColumnError, closest_first
 
 Array = NDArray[np.float64]
@@ -57,9 +58,10 @@ class Fit(Mapping[str, u.Quantity]):
     Parameters
     ----------
     results : mapping of str to `~astropy.units.Quantity`
-        The results by name: scalars, or arrays over `groups` (or `grid`). Pure numbers are in ``u.one``.
-    covariance : ndarray, shape (p, p) or (G, p, p), optional
-        Covariance of the values, in their order and units.
+        The results by name: scalars, or arrays over `groups`, or over `grid`, or over both, groups first. Pure numbers
+        are in ``u.one``.
+    covariance : ndarray, shape (N, N) or (G, N, N), optional
+        Covariance of the values, in their order and units. A profile over the grid has a place for each of its heights.
     state : object, optional
         What the next pass needs to know; None for an estimator of one pass.
     converged : bool
@@ -72,6 +74,10 @@ class Fit(Mapping[str, u.Quantity]):
         The abscissa of profiles.
     columns : mapping of str to ndarray or `~astropy.units.Quantity`
         What else is told of each group, without an error: columns of the table.
+    data : mapping of str to `~astropy.units.Quantity`
+        What was fitted, where that is small: bins, for figures.
+    of_groups : Fit, optional
+        The fit of each group that this one, of all groups together, rests on.
 
     Attributes
     ----------
@@ -109,6 +115,8 @@ class Fit(Mapping[str, u.Quantity]):
     notes: tuple[str, ...] = ()
     grid: u.Quantity | None = None
     columns: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, u.Quantity] = field(default_factory=dict)
+    of_groups: Fit | None = None
     derived: Mapping[str, u.Quantity] = field(default_factory=dict)
     derived_error: Mapping[str, u.Quantity] = field(default_factory=dict)
     used: int = 0
@@ -125,6 +133,7 @@ class Fit(Mapping[str, u.Quantity]):
                 raise InputError(
                     f"The result {name!r} of a Fit is {value!r}, which has no unit: pure numbers get u.one."
                 )
+        layout.check(self)
         results = {k: f"It is a result: fit[{k!r}]." for k in self.results}
         errors = {k: f"It is a result: fit.error[{k!r}]." for k in self.results}
         object.__setattr__(self, "derived", Named(self.derived, "derived quantity", results))
@@ -161,8 +170,29 @@ class Fit(Mapping[str, u.Quantity]):
         if self.covariance is None:
             return Named({k: np.full(v.shape, np.nan) * v.unit for k, v in self.results.items()}, "error", derived)
         sigma = np.sqrt(np.einsum("...ii->...i", self.covariance))
-        found = {k: sigma[..., i] * v.unit for i, (k, v) in enumerate(self.results.items())}
+        found = {k: error * self.results[k].unit for k, error in layout.spread(self, sigma).items()}
         return Named(found, "error", derived)
+
+    def covariance_of(self, name: str) -> Array:
+        """Covariance of one profile between the heights of the grid, (m, m) or (G, m, m); of a single result (1, 1).
+
+        Parameters
+        ----------
+        name : str
+            One of the results.
+
+        Raises
+        ------
+        MissingColumnError
+            No result of that name.
+        InputError
+            The fit has no covariance.
+        """
+        value = self[name]
+        if self.covariance is None:
+            raise InputError(f"The fit has no covariance, so none of {name!r} = {value}.")
+        place = layout.places(self)[name]
+        return self.covariance[..., place, place]
 
     @property
     def correlation(self) -> Array | None:
@@ -249,10 +279,11 @@ def _propagated(fit: Fit, derive: Derive, derived: Mapping[str, u.Quantity]) -> 
         moved = derive({**fit.results, name: value + 1e-30j * value.unit})
         for k, v in derived.items():
             slopes[k][..., i] = np.imag(u.Quantity(moved[k]).to_value(v.unit)) / 1e-30
-    covariance = np.nan_to_num(fit.covariance)
-    out = {}
+    out, everywhere = {}, layout.local(fit)
     for k, v in derived.items():
-        lost = ((slopes[k] != 0) & np.isnan(np.einsum("...ii->...i", fit.covariance))).any(axis=-1)
-        variance = np.einsum("...i,...ij,...j->...", np.nan_to_num(slopes[k]), covariance, np.nan_to_num(slopes[k]))
+        local = everywhere if fit.grid is None or layout.on_grid(fit, v) else everywhere[..., 0, :, :]
+        lost = ((slopes[k] != 0) & np.isnan(np.einsum("...ii->...i", local))).any(axis=-1)
+        slope, covariance = np.nan_to_num(slopes[k]), np.nan_to_num(local)
+        variance = np.einsum("...i,...ij,...j->...", slope, covariance, slope)
         out[k] = np.where(lost | np.isnan(v.value), np.nan, np.sqrt(variance)) * v.unit
     return out

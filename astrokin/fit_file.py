@@ -24,7 +24,7 @@ _VERSION = 1
 _ESCAPED = "json text"
 _AS_THEY_ARE = ("converged", "used", "passes", "by")
 _MAPPINGS = ("undetermined", "left_out", "provenance")
-_QUANTITIES = ("results", "derived", "derived_error")
+_QUANTITIES = ("results", "derived", "derived_error", "data")
 
 
 def write(fit: Fit, path: Any, overwrite: bool = False) -> None:
@@ -114,9 +114,10 @@ def _state(fit: Fit) -> dict[str, Any]:
         **{key: _plain(getattr(fit, key)) for key in (*_AS_THEY_ARE, *_MAPPINGS)},
         "notes": list(fit.notes),
         **{key: {k: _values(v) for k, v in getattr(fit, key).items()} for key in _QUANTITIES},
-        "covariance": None if fit.covariance is None else np.asarray(fit.covariance).tolist(),
+        "covariance": None if fit.covariance is None else _covariance(fit),
         "grid": None if fit.grid is None else _values(fit.grid),
         "groups": None if fit.groups is None else _groups(fit.groups),
+        "of_groups": None if fit.of_groups is None else _state(fit.of_groups),
         "columns": {k: _values(v) if hasattr(v, "unit") else np.asarray(v).tolist() for k, v in fit.columns.items()},
     }
 
@@ -134,6 +135,12 @@ def _plain(value: Any) -> Any:
 
 def _values(quantity: u.Quantity) -> dict[str, Any]:
     return {"value": np.asarray(quantity.value).tolist(), "unit": quantity.unit.to_string()}
+
+
+def _covariance(fit: Fit) -> Any:
+    """The covariance as lists; that of profiles, which is large, as one text: YAML takes seconds for so many numbers."""
+    values = np.asarray(fit.covariance).tolist()
+    return values if fit.grid is None else {_ESCAPED: json.dumps(values)}
 
 
 def _groups(groups: list[Any]) -> dict[str, Any]:
@@ -160,11 +167,12 @@ def _restored(state: Mapping[str, Any], place: Path, make: Callable[..., Fit]) -
         state = _unordered(state)
         return make(
             **{key: state[key] for key in (*_AS_THEY_ARE, *_MAPPINGS)},
-            **{key: {k: _quantity(v) for k, v in state[key].items()} for key in _QUANTITIES},
+            **{key: {k: _quantity(v) for k, v in state.get(key, {}).items()} for key in _QUANTITIES},
             notes=tuple(state["notes"]),
             covariance=None if state["covariance"] is None else np.array(state["covariance"], dtype=float),
             grid=None if state["grid"] is None else _quantity(state["grid"]),
             groups=None if state["groups"] is None else _groups_of(state["groups"]),
+            of_groups=None if state.get("of_groups") is None else _restored(state["of_groups"], place, make),
             columns={k: _column(v) for k, v in state.get("columns", {}).items()},
             plotter=_Plotter(str(state["provenance"].get("estimator", ""))),
         )

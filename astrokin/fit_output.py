@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from html import escape
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import astropy.units as u
 import numpy as np
 
+from astrokin import layout
 from astrokin.rounding import measured
 
 if TYPE_CHECKING:
@@ -73,12 +75,28 @@ def _rows(fit: Fit) -> dict[str, Any]:
 
 
 def _columns(fit: Fit) -> dict[str, Any]:
-    shape = np.broadcast_shapes(*(np.shape(value) for value in fit.results.values()))
+    shape = shape_of(fit)
     out = index_columns(fit, shape) if shape else {}
     for name, value, error in quantities(fit):
-        out[name] = np.broadcast_to(value.value, shape).ravel() << value.unit
-        out[f"{name}_error"] = np.broadcast_to(error.to_value(value.unit), shape).ravel() << value.unit
+        both = (layout.against_grid(fit, v.to_value(value.unit)) for v in (value, error))
+        out[name], out[f"{name}_error"] = (np.broadcast_to(v, shape).ravel() << value.unit for v in both)
     return out | {name: np.atleast_1d(values) for name, values in fit.columns.items()}
+
+
+def shape_of(fit: Fit) -> tuple[int, ...]:
+    """The shape of all results together: of the groups, of the grid, or of both."""
+    return np.broadcast_shapes(*(np.shape(layout.against_grid(fit, value)) for value in fit.results.values()))
+
+
+def parts(fit: Fit) -> Iterator[Fit]:
+    """The fit, or of one with a grid the single results, where there are some, and the profiles."""
+    if fit.grid is None:
+        yield fit
+        return
+    for profiles in (False, True):
+        changes = layout.part(fit, profiles)
+        if changes["results"]:
+            yield replace(fit, columns=fit.columns if profiles else {}, **changes)
 
 
 def index_columns(fit: Fit, shape: tuple[int, ...]) -> dict[str, Any]:
@@ -104,8 +122,15 @@ def _group_columns(fit: Fit) -> dict[str, Any]:
 
 def text(fit: Fit) -> str:
     """A fit as aligned lines: what it is, every quantity with its error and unit, what one should know."""
-    body = _profile_lines(fit) if is_profile(fit) else _scalar_lines(fit)
-    return "\n".join([summary(fit), *body, *remarks(fit)])
+    body = chain(*(_profile_lines(part) if is_profile(part) else _scalar_lines(part) for part in parts(fit)))
+    return "\n".join([summary(fit), *body, *_group_lines(fit), *remarks(fit)])
+
+
+def _group_lines(fit: Fit) -> Iterator[str]:
+    """The groups that a fit of all of them rests on."""
+    if fit.of_groups is not None:
+        yield "groups:"
+        yield from _profile_lines(fit.of_groups)
 
 
 def summary(fit: Fit) -> str:
@@ -197,7 +222,7 @@ def profile_cells(fit: Fit) -> tuple[list[list[str]], list[list[str]]]:
 
 def hidden(fit: Fit) -> str:
     """How many rows a text leaves out after the first few, in words; empty where it shows all."""
-    shape = np.broadcast_shapes(*(np.shape(value) for value in fit.results.values()))
+    shape = shape_of(fit)
     left = int(np.prod(shape)) - 2 * FEW
     what = "groups" if fit.groups is not None and len(shape) == 1 else "rows"
     return f"… {left:,} more {what}; table() has them all" if left + 2 * FEW > MANY else ""
@@ -247,10 +272,12 @@ def _lines(columns: list[list[str]], gap: str) -> Iterator[str]:
 
 def html(fit: Fit) -> str:
     """A fit as an HTML fragment; everything in it is escaped."""
-    rows = _profile_html(fit) if is_profile(fit) else _scalar_html(fit)
+    tables = (_profile_html(part) if is_profile(part) else _scalar_html(part) for part in parts(fit))
+    groups = () if fit.of_groups is None else (_profile_html(fit.of_groups),)
+    shown = "".join(f"<table>{''.join(rows)}</table>" for rows in chain(tables, groups))
     notes = "".join(f"<li>{escape(line)}</li>" for line in remarks(fit))
     below = f"<ul>{notes}</ul>" if notes else ""
-    return f'<div class="astrokin-fit"><p>{escape(summary(fit))}</p><table>{"".join(rows)}</table>{below}</div>'
+    return f'<div class="astrokin-fit"><p>{escape(summary(fit))}</p>{shown}{below}</div>'
 
 
 def _scalar_html(fit: Fit) -> Iterator[str]:

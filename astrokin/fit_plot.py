@@ -8,7 +8,7 @@ import astropy.units as u
 import numpy as np
 from numpy.typing import NDArray
 
-from astrokin import fit_output
+from astrokin import fit_output, layout
 from astrokin.optional import require
 from astrokin.rounding import measured
 
@@ -127,7 +127,7 @@ def _ink(correlation: float) -> str:
 
 
 def _profiles(fit: Fit, names: list[str] | None = None) -> Any:
-    names = names or list(fit)
+    names = names or [name for name in fit if fit.grid is None or layout.on_grid(fit, fit[name])]
     columns = min(3, len(names))
     rows = -(-len(names) // columns)
     figure = new_figure(3.8 * columns, 2.6 * rows + 0.4)

@@ -97,3 +97,51 @@ def distance_to_centre() -> u.Quantity:
 def circular_speed() -> u.Quantity:
     """Circular speed at the Sun, km/s: the Sun's azimuthal velocity less its peculiar V."""
     return velocity_of_sun()[1] - solar_motion()[1]
+
+
+@lru_cache(maxsize=8)
+def _galactocentric(
+    defaults: str, z_sun: float | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    from astropy.coordinates import ICRS, CartesianDifferential, CartesianRepresentation, Galactocentric
+
+    frame = Galactocentric() if z_sun is None else Galactocentric(z_sun=z_sun * u.kpc)
+    points = np.concatenate([np.zeros((3, 1)), np.eye(3)], axis=1)
+    at_rest = CartesianDifferential(np.zeros((3, 4)) * KM_S)
+    seen = ICRS(CartesianRepresentation(points * u.kpc, differentials=at_rest)).transform_to(frame)
+    place = seen.cartesian.xyz.to_value(u.kpc)
+    parts = place[:, 1:] - place[:, :1], place[:, 0], seen.velocity.d_xyz.to_value(KM_S)[:, 0]
+    for part in parts:
+        part.flags.writeable = False
+    return parts
+
+
+def galactocentric(
+    z_sun: u.Quantity | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """The way to Galactocentric axes, as astropy's `Galactocentric` frame has it.
+
+    Parameters
+    ----------
+    z_sun : `~astropy.units.Quantity`, optional
+        Height of the Sun above the plane; astropy's default where not given.
+
+    Returns
+    -------
+    matrix : ndarray, shape (3, 3)
+        From ICRS to Galactocentric axes: x from the Sun toward the centre, y along rotation, z north.
+    place, velocity : ndarray, shape (3,)
+        The Sun's, in kpc and km/s: the Sun stands at negative x.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> from astrokin.galaxy import galactocentric
+    >>> _, place, _ = galactocentric(z_sun=15 * u.pc)
+    >>> place.round(3)
+    array([-8.122,  0.   ,  0.015])
+    """
+    from astropy.coordinates import galactocentric_frame_defaults
+
+    height = None if z_sun is None else float(z_sun.to_value(u.kpc))
+    return _galactocentric(str(galactocentric_frame_defaults.get()), height)

@@ -30,7 +30,7 @@ def everything(fit):
             return value.shape, value.tolist().__repr__()
         return value.item() if isinstance(value, np.generic) else value
 
-    fields = ("results", "covariance", "derived", "derived_error", "grid", "groups", "by", "used", "left_out",
+    fields = ("results", "covariance", "derived", "derived_error", "data", "grid", "groups", "by", "used", "left_out",
               "passes", "converged", "undetermined", "notes", "provenance")  # fmt: skip
     return {name: plain(getattr(fit, name)) for name in fields}
 
@@ -47,7 +47,7 @@ def profile():
     z = np.array([0.1, 0.5, 1.0]) * u.kpc
     force, density = [1.0, 2.0, np.nan] * u.km**2 / u.s**2 / u.pc, [0.1, 0.02, 1e-9] * u.Msun / u.pc**3
     values = {"Kz": force, "rho": density}
-    covariance = np.stack([np.diag([0.01 * k, 1e-8 * k]) for k in (1, 2, 3)])
+    covariance = np.diag([0.01, 0.02, 0.03, 1e-8, 2e-8, 3e-8])
     return ak.Fit(values, covariance, grid=z, provenance={"estimator": "jeans-like"})
 
 
@@ -60,8 +60,12 @@ FITS = {
     "bootstrap": lambda: oort(bootstrap=5),
     "profile": profile,
     "groups and grid": lambda: ak.Fit(
-        {"Kz": np.arange(6.0).reshape(2, 3) * u.km / u.s}, np.ones((2, 3, 1, 1)), grid=[1, 2, 3] * u.kpc,
+        {"Kz": np.arange(6.0).reshape(2, 3) * u.km / u.s}, np.ones((2, 3, 3)), grid=[1, 2, 3] * u.kpc,
         groups=["a", "b"], by="kind", notes=("one", "two"), converged=False,
+    ),
+    "groups, a grid and single results": lambda: ak.Fit(
+        {"Kz": np.arange(6.0).reshape(2, 3) * u.km / u.s, "beta": [1.0, 2.0] * u.km}, np.tile(np.eye(4), (2, 1, 1)),
+        grid=[1, 2, 3] * u.kpc, groups=["a", "b"], by="kind", data={"counts": [[4.0, 2.0], [3.0, 1.0]] * u.one},
     ),
     "numbers as labels": lambda: ak.Fit({"x": [1.0, 2.0] * u.one}, np.ones((2, 1, 1)), groups=[3, 5], by="x"),
     "without covariance": lambda: ak.Fit({"x": 1.0 * u.m}),

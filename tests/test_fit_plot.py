@@ -86,7 +86,7 @@ def test_groups_are_the_abscissa():
 def test_labels_and_grids_are_abscissas_too():
     labelled = fit_plot.overview(oort(n=2, groups=["young", "old"], by="kind")).axes[0]
     assert [t.get_text() for t in labelled.get_xticklabels()] == ["young", "old"]
-    grid = ak.Fit({"Kz": [1.0, 2.0, 3.0] * u.km}, np.ones((3, 1, 1)), grid=[0.1, 0.2, 0.4] * u.kpc)
+    grid = ak.Fit({"Kz": [1.0, 2.0, 3.0] * u.km}, np.ones((3, 3)), grid=[0.1, 0.2, 0.4] * u.kpc)
     ax = fit_plot.overview(grid).axes[0]
     assert ax.containers[0][0].get_xdata().tolist() == [0.1, 0.2, 0.4]
     assert "kpc" in ax.get_xlabel()

@@ -19,6 +19,8 @@ LAYERS = (
     ("effects", "estimators"),
     ("source_estimator",),
     ("chain", "effect_base", "estimator_base"),
+    ("drift",),
+    ("extrapolation",),
     ("estimator_kind",),
     ("folding", "source_folding", "verb_files", "verbs", "inversion", "derivatives", "propagation"),
     ("fit", "provenance", "replicates", "selection"),
@@ -30,7 +32,7 @@ LAYERS = (
     ("progress",),
     ("epoch_tables",),
     ("tables", "doors"),
-    ("simulation", "space_motion", "triangulation", "velocity_model"),
+    ("scanning", "simulation", "space_motion", "triangulation", "velocity_model"),
     ("stars", "epochs"),
     ("joining",),
     ("views",),
@@ -41,12 +43,12 @@ LAYERS = (
     ("heating", "places", "polynomials"),
     ("earth_rotation", "ephemeris", "observer_text"),
     ("summaries",),
-    ("galaxy",),
+    ("galaxy", "vertical"),
     ("parameters",),
     ("bending",),
     ("atmosphere",),
     ("kepler", "refractivity"),
-    ("angles", "covariance", "missing", "optional", "references", "rounding", "stage", "times", "units", "errors"),
+    ("angles", "covariance", "layout", "missing", "optional", "references", "rounding", "stage", "times", "units", "errors"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
@@ -54,7 +56,7 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 DECLARED = {("astrokin.effect_base", "astrokin.chain"): "a | b makes a Chain, and a Chain is an Effect"}
 
 # What a plugin may import: the flat names, and these modules, the toolbox of whoever writes one.
-TOOLBOX = {"angles", "bending", "fit_plot", "kepler", "simulation", "space_motion", "summaries", "times", "velocity_model"}
+TOOLBOX = {"angles", "bending", "fit_plot", "kepler", "scanning", "simulation", "space_motion", "summaries", "times", "velocity_model", "vertical"}
 
 
 def module_name(path):

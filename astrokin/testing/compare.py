@@ -124,7 +124,8 @@ def demand_same_fit(one: Any, other: Any, what: str, values: float, covariance: 
         a, b = (np.asarray(f[name].to_value(other[name].unit)) for f in (one, other))
         sigma = np.asarray(other.error[name].value)
         demand(a.shape == b.shape, f"{what}: {name} has the shape {a.shape}, not {b.shape}")
-        limit = np.maximum(values * np.nan_to_num(sigma), 4e-15 * np.abs(b))
+        least = np.where(np.isnan(sigma), 1e-9, 4e-15) * np.abs(b)  # without an error nothing says what is small
+        limit = np.maximum(values * np.nan_to_num(sigma), least)
         with np.errstate(invalid="ignore"):
             fine = (np.isnan(a) & np.isnan(b)) | (np.abs(a - b) <= limit)
         demand(fine.all(), f"{what}: {name} is {a}, not {b} +- {sigma} ({values:.1g} of the error allowed)")

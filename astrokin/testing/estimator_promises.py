@@ -11,6 +11,7 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 
+from astrokin import layout
 from astrokin.errors import AstrokinError
 from astrokin.estimator_base import Estimator
 from astrokin.fit import Fit
@@ -62,10 +63,9 @@ def _demand_shapes(fit: Fit, lead: tuple[int, ...]) -> None:
     for name, value in {**fit.results, **fit.derived}.items():
         demand(value.shape in shapes, f"{after}, {name} has the shape {value.shape}, not {allowed}")
     if fit.covariance is not None:
-        wanted = {(*shape, len(fit), len(fit)) for shape in shapes}
-        told = " or ".join(map(str, sorted(wanted)))
-        shape = np.shape(fit.covariance)
-        demand(shape in wanted, f"{after}, the covariance has the shape {shape}, not {told}")
+        n = sum(len(fit.grid) if fit.grid is not None and v.ndim > len(lead) else 1 for v in fit.results.values())
+        shape, wanted = np.shape(fit.covariance), (*lead, n, n)
+        demand(shape == wanted, f"{after}, the covariance has the shape {shape}, not {wanted}")
     demand(all(name in str(fit) for name in fit), f"{after}, the text of the fit does not tell every result")
     demand(len(fit.table()), f"{after}, the table of the fit has no rows")
 
@@ -173,23 +173,31 @@ def groups(case: EstimatorCase) -> None:
     rows, n = case.rows, len(case.rows)
     place = np.arange(n) % 2
     labelled = rows.replace(columns={**rows.columns, "kit_label": np.array(["one", "two"])[place]})
-    fit = dataclasses.replace(case.estimator, by="kit_label").fit(labelled)
+    by_label = dataclasses.replace(case.estimator, by="kit_label")
+    fit = _each(by_label.fit(labelled))
     demand(fit.groups == ["one", "two"], f"the groups are {fit.groups}")
     binned = rows.replace(columns={**rows.columns, "kit_number": place + 0.5})
-    bins = dataclasses.replace(case.estimator, by=("kit_number", [0.0, 1.0, 2.0])).fit(binned)
+    bins = _each(dataclasses.replace(case.estimator, by=("kit_number", [0.0, 1.0, 2.0])).fit(binned))
     for by_groups in (fit, bins):
         _demand_shapes(by_groups, (2,))
     for g in (0, 1):
         alone = case.estimator.fit(rows[place == g])
+        if alone.of_groups is not None:
+            alone = _of_group(_each(by_label.fit(labelled[place == g])), 0)
         for kind, whole in (("labels", fit), ("bins", bins)):
-            part = dataclasses.replace(
-                whole,
-                results={k: v[g] for k, v in whole.results.items()},
-                covariance=None if whole.covariance is None else whole.covariance[g],
-                undetermined=alone.undetermined,
-            )
+            part = dataclasses.replace(_of_group(whole, g), undetermined=alone.undetermined)
             # Groups iterate together, until the last is content: the others gain digits.
             demand_same_fit(part, alone, f"group {g} by {kind}", 1e-3, 1e-2)
+
+
+def _each(fit: Fit) -> Fit:
+    """The fit of each group, of an estimator that relates them too."""
+    return fit if fit.of_groups is None else fit.of_groups
+
+
+def _of_group(fit: Fit, g: int) -> Fit:
+    covariance = None if fit.covariance is None else fit.covariance[g]
+    return dataclasses.replace(fit, results={k: v[g] for k, v in fit.results.items()}, covariance=covariance)
 
 
 @promise
@@ -197,7 +205,8 @@ def bootstrap(case: EstimatorCase) -> None:
     """Bootstrap errors depend on the rows, not on their order or the blocks they come in."""
     resampled = EstimatorCase(dataclasses.replace(case.estimator, bootstrap=4, seed=3))
     fit = resampled.estimator.fit(case.rows)
-    demand_same_fit(fit, case.fit, "the values with a bootstrap", 1e-3)
+    # What relates groups weighs them by their errors.
+    demand_same_fit(_each(fit), _each(case.fit), "the values with a bootstrap", 1e-3)
     order = np.random.default_rng(6).permutation(len(case.rows))
     for name, again in {
         "in three blocks": resampled.fit_blocks(cut(case.rows, [50, 51])),
@@ -270,22 +279,26 @@ def derived(case: EstimatorCase) -> None:
     """Errors of derived quantities are those that differences give: `derive` drops no derivative."""
     fit, estimator = case.fit, case.estimator
     for name, told in fit.derived_error.items():
-        slope = np.array([_slope(estimator, fit, k, name) for k in fit])
-        variance = slope @ np.nan_to_num(np.asarray(fit.covariance)) @ slope
-        if not np.isfinite(told.value) or not np.isfinite(variance):
-            continue
-        apart = np.abs(told.value - np.sqrt(variance))
-        demand(
-            apart <= 1e-4 * np.sqrt(variance), f"the error of {name} is {told}, by differences {np.sqrt(variance):.6g}"
-        )
+        slope = np.stack([_slope(estimator, fit, k, name) for k in fit], axis=-1)
+        local = np.nan_to_num(layout.local(fit))
+        local = local if fit.grid is None or layout.on_grid(fit, told) else local[0]
+        error = np.sqrt(np.einsum("...i,...ij,...j->...", slope, local, slope))
+        known = np.isfinite(told.value) & np.isfinite(error)
+        apart = np.where(known, np.abs(told.value - error), 0.0)
+        fine = apart <= 1e-4 * np.nan_to_num(error)
+        demand(fine.all(), f"the error of {name} is {told}, by differences {np.array2string(error, precision=6)}")
 
 
-def _slope(estimator: Estimator, fit: Fit, parameter: str, name: str) -> float:
-    step = 1e-3 * fit.error[parameter]
-    if not np.isfinite(step.value) or step.value == 0.0:
-        return 0.0
-    ends = [estimator.derive({**fit.results, parameter: fit[parameter] + s * step})[name] for s in (-1, 1)]
-    return float((ends[1] - ends[0]).to_value(fit.derived[name].unit) / (2.0 * step.value))
+def _slope(estimator: Estimator, fit: Fit, parameter: str, name: str) -> Any:
+    """The derivative of a derived quantity by a result; of a profile height by height."""
+    step = np.nan_to_num(1e-3 * fit.error[parameter].value)
+    ends = [
+        estimator.derive({**fit.results, parameter: fit[parameter] + (s * step << fit[parameter].unit)})[name]
+        for s in (-1, 1)
+    ]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        slope = (ends[1] - ends[0]).to_value(fit.derived[name].unit) / (2.0 * step)
+    return np.where(step > 0.0, slope, 0.0)
 
 
 @promise
