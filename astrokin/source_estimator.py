@@ -104,3 +104,8 @@ KINDS: tuple[type[AnyEstimator], ...] = (Estimator, SourceEstimator)
 def kind_of(cls: type) -> type[AnyEstimator]:
     """Which of the bases a class of estimators has."""
     return next((kind for kind in KINDS if issubclass(cls, kind)), AnyEstimator)
+
+
+def sample_size(estimator: AnyEstimator, n: int) -> int:
+    """How many sources to simulate where n stars would do: each of them brings many rows."""
+    return max(10, n // 100) if isinstance(estimator, SourceEstimator) else n

@@ -65,7 +65,9 @@ def _trial(trial: Trial) -> Iterator[str]:
         yield f'<p class="wrong">Failed: {escape(trial.error)}</p>'
         return
     head = html_row(("", "truth", "estimate", "pull"), "th")
-    yield f"<table>{head}{''.join(_row(row) for row in trial.rows)}</table>"
+    yield f"<table>{head}{''.join(_row(row) for row in trial.shown)}</table>"
+    if len(trial.shown) < len(trial.rows):
+        yield f'<p class="note">{escape(trial.hidden)}</p>'
     yield _figure(trial.fit)
     yield f"<details><summary>The whole fit ({trial.seconds:.2f} s)</summary>{html(trial.fit)}</details>"
 

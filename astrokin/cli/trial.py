@@ -16,10 +16,13 @@ from astrokin.cli.data import sample
 from astrokin.cli.settings import differing
 from astrokin.errors import AstrokinWarning
 from astrokin.fit_output import entry
+from astrokin.source_estimator import sample_size
 from astrokin.stars import Stars
 
 #: A pull beyond this is no chance.
 TOO_FAR = 5.0
+#: Values beyond which only a few are shown, and how many.
+MANY, FEW = 40, 8
 _HEAD = 1000
 _OBSERVABLES = {
     "parallax": "mas",
@@ -72,10 +75,29 @@ class Trial:
         yield f"  {self.fit.used:,} rows used, {self.fit.passes} passes, {self.seconds:.2f} s" + (
             "" if self.fit.converged else ", NOT CONVERGED"
         )
-        cells = [("", "truth", "estimate", "pull"), *(row.cells() for row in self.rows)]
+        cells = [("", "truth", "estimate", "pull"), *(row.cells() for row in self.shown)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         for row in cells:
             yield "    " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
+        if len(self.shown) < len(self.rows):
+            yield f"    … {self.hidden}"
+
+    @property
+    def shown(self) -> list[Row]:
+        """The rows to show: of very many only those that are off by most."""
+        return self.rows if len(self.rows) <= MANY else sorted(self.rows, key=_by_pull, reverse=True)[:FEW]
+
+    @property
+    def hidden(self) -> str:
+        """What is not shown, in words."""
+        pulls = np.array([row.pull for row in self.rows])
+        pulls = pulls[np.isfinite(pulls)]
+        width = f"; root mean square pull of all {np.sqrt(np.mean(pulls**2)):.2f}" if len(pulls) else ""
+        return f"{len(self.rows) - len(self.shown):,} more values, with smaller pulls{width}"
+
+
+def _by_pull(row: Row) -> float:
+    return abs(row.pull) if np.isfinite(row.pull) else -1.0
 
 
 def failed(trials: list[Trial]) -> list[Trial]:
@@ -126,7 +148,7 @@ def trial(estimator: Any, effects: list[Any], n: int, seed: Any) -> Trial:
     """Simulate, go through the effects and back, fit, compare."""
     out = Trial(f"{estimator.name} {differing(estimator)}".rstrip())
     try:
-        rows, truth = sample(estimator, n, seed)
+        rows, truth = sample(estimator, sample_size(estimator, n), seed)
         rows = _there_and_back(rows, effects, out)
         start = time.perf_counter()
         out.fit = estimator.fit(rows)

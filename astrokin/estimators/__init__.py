@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import astrokin as ak
 from astrokin.estimators.oort import OortConstants
+from astrokin.estimators.solution import AstrometricSolution
 from astrokin.estimators.spin_glide import SpinAndGlide
 
-__all__ = ["OortConstants", "SpinAndGlide"]
+__all__ = ["AstrometricSolution", "OortConstants", "SpinAndGlide"]
 
 
 @ak.hookimpl
-def astrokin_estimators() -> list[type[ak.Estimator]]:
+def astrokin_estimators() -> list[type[ak.Estimator | ak.SourceEstimator]]:
     """The estimators of this module, through the hook that every plugin uses."""
-    return [OortConstants, SpinAndGlide]
+    return [AstrometricSolution, OortConstants, SpinAndGlide]

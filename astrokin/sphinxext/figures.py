@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from astrokin import angles, fit_plot, galaxy
 from astrokin.errors import AstrokinWarning
+from astrokin.source_estimator import sample_size
 from astrokin.stage import Stage
 from astrokin.stars import Stars
 
@@ -36,7 +37,8 @@ _ROUND_OFF = 1e-7  # mas, mas/yr, km/s: less is not drawn
 def caption(kind: str, instance: Any) -> str:
     """What the figure of an effect or estimator shows."""
     if kind == "estimator":
-        return f"``plot()`` of a fit to {SAMPLE:,} stars that ``simulate`` drew from the estimator's own model."
+        n = sample_size(instance, SAMPLE)
+        return f"``plot()`` of a fit to {n:,} stars that ``simulate`` drew from the estimator's own model."
     axes = "Galactic" if _is_galactic(instance) else "equatorial (ICRS)"
     shown = " ".join(repr(instance).split())
     return (
@@ -57,7 +59,7 @@ def drawable(cls: type) -> Any:
 def of_estimator(instance: Any, n: int = SAMPLE) -> Any:
     """A figure of a fit to a simulated sample; None for an estimator that cannot simulate."""
     try:
-        rows, _ = instance.simulate(n, np.random.default_rng(1))
+        rows, _ = instance.simulate(sample_size(instance, n), np.random.default_rng(1))
     except NotImplementedError:
         return None
     with warnings.catch_warnings():

@@ -17,6 +17,7 @@ from astrokin.testing.kit import (
     estimator_checks,
     parametrize_effects,
     parametrize_estimators,
+    source_estimator_checks,
 )
 
 __all__ = [
@@ -28,5 +29,6 @@ __all__ = [
     "estimator_checks",
     "parametrize_effects",
     "parametrize_estimators",
+    "source_estimator_checks",
     "strategies",
 ]

@@ -40,10 +40,10 @@ class EstimatorCase:
 
     def fit_blocks(self, parts: Sequence[Any], merge: Callable[[list[Any]], Any] | None = None) -> Fit:
         """The fit of a sample that comes in the given blocks, their summaries merged in a given way."""
-        return self.estimator.fit(_Tree(parts, merge) if merge else _Blocks(parts))
+        return self.estimator.fit(_Tree(parts, merge) if merge else Blocks(parts))
 
 
-class _Blocks:
+class Blocks:
     """Blocks as they are."""
 
     def __init__(self, parts: Sequence[Any]) -> None:
@@ -56,7 +56,7 @@ class _Blocks:
         return iter(self.parts)
 
 
-class _Tree(_Blocks):
+class _Tree(Blocks):
     """Blocks whose summaries are merged in an order of one's own, as a cluster does."""
 
     def __init__(self, parts: Sequence[Any], merge: Callable[[list[Any]], Any]) -> None:

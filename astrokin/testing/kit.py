@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from astrokin import registry
+from astrokin.source_estimator import SourceEstimator
 from astrokin.stars import Stars
 from astrokin.testing.checks import Check, examples_of, run
 from astrokin.testing.effect_promises import EFFECTS
 from astrokin.testing.estimator_promises import ESTIMATORS
+from astrokin.testing.source_promises import SOURCES
 
 
 def effect_checks() -> tuple[Check, ...]:
@@ -29,6 +31,16 @@ def effect_checks() -> tuple[Check, ...]:
 def estimator_checks(slow: bool = False) -> tuple[Check, ...]:
     """Every promise of an estimator, as named checks; those that take long only with `slow`."""
     return ESTIMATORS.listed(slow)
+
+
+def source_estimator_checks(slow: bool = False) -> tuple[Check, ...]:
+    """Every promise of an estimator that solves each source on its own; those that take long only with `slow`."""
+    return SOURCES.listed(slow)
+
+
+def _checks_of(estimator: Any, slow: bool) -> tuple[Check, ...]:
+    cls = estimator if isinstance(estimator, type) else type(estimator)
+    return source_estimator_checks(slow) if issubclass(cls, SourceEstimator) else estimator_checks(slow)
 
 
 def check_effect(effect: Any, *, stars: Stars | None = None, known_failures: Mapping[str, str] | None = None) -> None:
@@ -61,7 +73,7 @@ def check_estimator(estimator: Any, *, slow: bool = False, known_failures: Mappi
 
     Parameters
     ----------
-    estimator : type or Estimator
+    estimator : type, Estimator or SourceEstimator
         A class, of which all `examples()` are tried, or an instance.
     slow : bool
         Whether to calibrate the errors too, on many simulated samples.
@@ -73,7 +85,7 @@ def check_estimator(estimator: Any, *, slow: bool = False, known_failures: Mappi
     ConformanceError
         A promise that is not kept: class, example, check, and the number that is off.
     """
-    run(estimator_checks(slow), examples_of(estimator), known_failures or {})
+    run(_checks_of(estimator, slow), examples_of(estimator), known_failures or {})
 
 
 # ---- pytest ----------------------------------------------------------------------------------------------
@@ -101,28 +113,31 @@ def parametrize_effects(*effects: Any, known_failures: Mapping[str, str] | None 
     ...     check(effect)
     """
     things = effects or registry.effect_classes().values()
-    return _parametrized("effect", things, effect_checks(), known_failures or {})
+    return _parametrized("effect", things, lambda _: effect_checks(), known_failures or {})
 
 
 def parametrize_estimators(*estimators: Any, known_failures: Mapping[str, str] | None = None) -> Any:
     """Decorate a test of ``(estimator, check)``; slow checks bear the mark ``slow``. See `parametrize_effects`."""
     things = estimators or registry.estimator_classes().values()
-    return _parametrized("estimator", things, estimator_checks(slow=True), known_failures or {})
+    return _parametrized("estimator", things, lambda thing: _checks_of(thing, slow=True), known_failures or {})
 
 
-def _parametrized(noun: str, things: Iterable[Any], checks: Iterable[Check], known: Mapping[str, str]) -> Any:
+Listed = Callable[[Any], tuple[Check, ...]]
+
+
+def _parametrized(noun: str, things: Iterable[Any], checks: Listed, known: Mapping[str, str]) -> Any:
     import pytest
 
     cases = [pytest.param(e, c, id=name, marks=_marks(c, known)) for e, c, name in _cases(things, checks)]
     return pytest.mark.parametrize((noun, "check"), cases)
 
 
-def _cases(things: Iterable[Any], checks: Iterable[Check]) -> Iterator[tuple[Any, Check, str]]:
+def _cases(things: Iterable[Any], checks: Listed) -> Iterator[tuple[Any, Check, str]]:
     for thing in things:
         examples = examples_of(thing)
         for i, example in enumerate(examples):
             label = example.name if len(examples) == 1 else f"{example.name}-{i}"
-            for check in checks:
+            for check in checks(thing):
                 yield example, check, f"{label}-{check.name}"
 
 

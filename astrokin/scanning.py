@@ -1,0 +1,132 @@
+"""When and in which direction a survey satellite scans a source: a nominal scanning law like Gaia's, for studies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astrokin.angles import dot, tangent_basis
+from astrokin.errors import InputError
+
+Array = NDArray[np.float64]
+
+_DAY = 1.0 / 365.25
+_OBLIQUITY = np.radians(23.43928)
+#: Spins that are looked at together, so that the temporaries stay small.
+_CHUNK = 1 << 21
+
+
+@dataclass(frozen=True)
+class Transits:
+    """Transits of sources through the field of view, sorted by source and time, arrays (n,).
+
+    Attributes
+    ----------
+    source : ndarray of int
+        Which of the sources, by its place among them.
+    time : ndarray
+        Julian years TCB.
+    scan_angle : ndarray
+        Direction of the scan, degrees from north through east.
+    """
+
+    source: NDArray[np.intp]
+    time: Array
+    scan_angle: Array
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+
+@dataclass(frozen=True)
+class ScanningLaw:
+    r"""A satellite that spins about an axis which itself turns about the direction of the Sun.
+
+    The axis keeps the angle `aspect` from the Sun and goes around it `precessions` times a year; two fields of view
+    `basic_angle` apart scan the great circle across the axis once in each `spin`, and see a source while the axis is
+    within the half width of a field of 90 degrees from it. The numbers are Gaia's (Gaia Collaboration, Prusti et al.
+    2016). Simplified: the precession is uniform, the Sun's place is good to 0.01 deg, nothing interrupts the scan; the
+    number and the directions of transits are those of Gaia over the sky, their dates are not.
+
+    Parameters
+    ----------
+    aspect : float
+        Degrees between the spin axis and the Sun.
+    precessions : float
+        Revolutions of the axis in a year.
+    spin : float
+        Hours.
+    basic_angle : float
+        Degrees between the two fields of view.
+    width : float
+        Degrees that a field extends across the scan.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astrokin.scanning import ScanningLaw
+    >>> transits = ScanningLaw().transits(np.array([[0.0], [0.0], [1.0]]), 2014.6, 2019.6)  # the celestial pole
+    >>> 40 < len(transits) < 120
+    True
+    """
+
+    aspect: float = 45.0
+    precessions: float = 5.8
+    spin: float = 6.0
+    basic_angle: float = 106.5
+    width: float = 0.7
+
+    def transits(self, direction: Array, start: float, end: float) -> Transits:
+        """All transits of sources in directions (3, n), ICRS unit vectors, between two epochs (Julian years TCB).
+
+        Raises
+        ------
+        InputError
+            An end that is not after the start.
+        """
+        if not start < end:
+            raise InputError(f"The transits from {start:g} to {end:g}: the end must be after the start.")
+        spins = np.arange(start, end, self.spin * _DAY / 24.0)
+        size = max(1, _CHUNK // len(spins))
+        parts = [self._seen(direction[:, i : i + size], i, spins) for i in range(0, max(direction.shape[1], 1), size)]
+        source, time, angle = (np.concatenate(column) for column in zip(*parts, strict=True))
+        inside = time < end
+        order = np.lexsort((time[inside], source[inside]))
+        return Transits(source[inside][order], time[inside][order], angle[inside][order])
+
+    def axis(self, time: Array) -> Array:
+        """The spin axis, ICRS unit vectors (3, n)."""
+        longitude = _sun(time)
+        turn = 2.0 * np.pi * self.precessions * (time - 2000.0)
+        xi = np.radians(self.aspect)
+        sun = np.stack([np.cos(longitude), np.sin(longitude), np.zeros_like(time)])
+        ahead = np.stack([-np.sin(longitude), np.cos(longitude), np.zeros_like(time)])
+        up = np.array([[0.0], [0.0], [1.0]])
+        x, y, z = np.cos(xi) * sun + np.sin(xi) * (np.cos(turn) * up + np.sin(turn) * ahead)
+        s, c = np.sin(_OBLIQUITY), np.cos(_OBLIQUITY)
+        return np.stack([x, c * y - s * z, s * y + c * z])
+
+    def _seen(self, direction: Array, first: int, spins: Array) -> tuple[NDArray[np.intp], Array, Array]:
+        """The transits of some sources, spin by spin and field by field."""
+        near = np.abs(direction.T @ self.axis(spins)) < np.sin(np.radians(0.5 * self.width))
+        source, spin = np.nonzero(near)
+        at, axis = direction[:, source], self.axis(spins[spin])
+        east, north = tangent_basis(axis)
+        turn = np.arctan2(dot(at, north), dot(at, east)) % (2.0 * np.pi) / (2.0 * np.pi)
+        along = np.cross(axis, at, axis=0)
+        p, q = tangent_basis(at)
+        angle = np.degrees(np.arctan2(dot(along, p), dot(along, q)))
+        period = self.spin * _DAY / 24.0
+        delays = (turn, (turn + self.basic_angle / 360.0) % 1.0)
+        times = [spins[spin] + period * d for d in delays]
+        return np.tile(source + first, 2), np.concatenate(times), np.tile(angle, 2)
+
+
+def _sun(time: Array) -> Any:
+    """The ecliptic longitude of the Sun in radian, good to 0.01 deg (Astronomical Almanac)."""
+    days = (time - 2000.0) * 365.25
+    mean = np.radians(357.528 + 0.9856003 * days)
+    return np.radians(280.460 + 0.9856474 * days + 1.915 * np.sin(mean) + 0.020 * np.sin(2.0 * mean))
