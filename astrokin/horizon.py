@@ -41,6 +41,8 @@ class Horizon:
         The Earth's axis, north (that of the terrestrial frame, polar motion included).
     outside : ndarray of bool, shape (1,) or (n,)
         Times that the tables of the Earth's rotation do not reach: the axes are none there.
+    sine_latitude, height : float
+        Of the geodetic latitude; above the ellipsoid, m.
     """
 
     zenith: Array
@@ -48,6 +50,8 @@ class Horizon:
     north: Array
     pole: Array
     outside: NDArray[np.bool_]
+    sine_latitude: float
+    height: float
 
     def altitude_azimuth(self, direction: Array) -> tuple[Array, Array]:
         """Altitude and azimuth (from north through east, 0 to 2 pi) of unit vectors (3, n), radian."""
@@ -72,10 +76,12 @@ class Horizon:
 
 def horizon(location: Any, obstime: Any) -> Horizon:
     """The `Horizon` of an `~astropy.coordinates.EarthLocation` at the time or times of an observer."""
+    longitude, latitude, height = location.geodetic
+    place = float(np.sin(latitude.rad)), float(height.to_value(u.m))
     scale, whole, rest = moments(obstime)
     if not len(whole):
         none = np.empty((3, 0))
-        return Horizon(none, none, none, none, np.empty(0, bool))
+        return Horizon(none, none, none, none, np.empty(0, bool), *place)
     first, last = reach()
     mjd = whole + rest + _MJD_OF_J2000
     outside = (mjd <= first) | (mjd >= last)
@@ -84,9 +90,9 @@ def horizon(location: Any, obstime: Any) -> Horizon:
     if (whole == whole[0]).all() and (rest == rest[0]).all():
         whole, rest = whole[:1], rest[:1]
     turn = _terrestrial(scale, whole, rest)
-    longitude, latitude = (float(x.rad) for x in location.geodetic[:2])
-    zenith, east, north, pole = (np.einsum("i,nij->jn", axis, turn) for axis in _local_axes(longitude, latitude))
-    return Horizon(zenith, east, north, pole, outside)
+    axes = _local_axes(float(longitude.rad), float(latitude.rad))
+    zenith, east, north, pole = (np.einsum("i,nij->jn", axis, turn) for axis in axes)
+    return Horizon(zenith, east, north, pole, outside, *place)
 
 
 @lru_cache(maxsize=1)

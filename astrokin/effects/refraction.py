@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 import astrokin as ak
 from astrokin import bending
-from astrokin.angles import components, dot
+from astrokin.angles import components, dot, plus
 from astrokin.errors import InputError
 
 Array = NDArray[np.float64]
@@ -160,7 +160,8 @@ class AtmosphericRefraction(ak.Effect):
         c = dot(r, here.zenith)
         low = np.real(c) < bend.lowest
         pull = bend.pull(_inside(c, bend.lowest))
-        return _refuse(stars.replace(direction=r + here.zenith * pull), {**refused, self._too_low: low})
+        place = plus(here.zenith * pull, r)
+        return _refuse(stars.replace(direction=place), {**refused, self._too_low: low})
 
     def backward(self, stars: Any) -> Any:
         here, bend, refused = self._here(len(stars))
@@ -182,7 +183,7 @@ class AtmosphericRefraction(ak.Effect):
         here = self.observer.horizon()
         air, refused = self._usable(n)
         refused[_NO_TURN] = here.outside
-        return here, self._bending(air), refused
+        return here, self._bending((here.sine_latitude, here.height), air), refused
 
     def _usable(self, n: int) -> tuple[dict[str, Any], dict[str, Mask]]:
         air = self._air()
@@ -196,21 +197,16 @@ class AtmosphericRefraction(ak.Effect):
         air["humidity"] = np.nan_to_num(_plain(self.observer.relative_humidity, u.one))
         return {name: _common(values) for name, values in air.items()}, refused
 
-    def _bending(self, air: dict[str, Any]) -> Any:
+    def _bending(self, place: tuple[float, float], air: dict[str, Any]) -> Any:
         common = air["pressure"], air["temperature"], air["humidity"]
         waves = [air[k] for k in ("obswl", "reference_wavelength") if k in air]
         if self.model == "refco":
             models: list[Any] = [bending.Refco(*common, w) for w in waves]
         elif all(np.ndim(value) == 0 for value in air.values()):
-            return bending.tabulated(self._place, tuple(map(float, common)), tuple(map(float, waves)))
+            return bending.tabulated(place, tuple(map(float, common)), tuple(map(float, waves)))
         else:
-            models = [bending.Integral(self._place, w, *common) for w in waves]
+            models = [bending.Integral(place, w, *common) for w in waves]
         return models[0] if len(models) == 1 else bending.Difference(*models)
-
-    @property
-    def _place(self) -> tuple[float, float]:
-        _, latitude, height = self.observer.location.geodetic
-        return float(np.sin(latitude.rad)), float(height.to_value(u.m))
 
     # ---- for the reader ----------------------------------------------------------------------------------
 
@@ -243,7 +239,7 @@ class AtmosphericRefraction(ak.Effect):
         up = components(zenith - c * r, r)
         sine = np.hypot(*up)
         toward = (east * up[0] + north * up[1]) / np.where(sine > 0.0, sine, 1.0)
-        return QTable(
+        table = QTable(
             {
                 "zenith_distance": np.degrees(np.arctan2(sine, c)) << u.deg,
                 "toward_zenith": toward,
@@ -251,6 +247,9 @@ class AtmosphericRefraction(ak.Effect):
                 "delta_dec": north,
             }
         )
+        for name in table.colnames:
+            table[name].info.format = ".6g"
+        return table
 
     @classmethod
     def examples(cls) -> Iterator[Self]:
