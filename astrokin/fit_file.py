@@ -138,7 +138,7 @@ def _values(quantity: u.Quantity) -> dict[str, Any]:
 
 
 def _covariance(fit: Fit) -> Any:
-    """The covariance as lists; that of profiles, which is large, as one text: YAML takes seconds for so many numbers."""
+    """The covariance as lists; that of profiles, which is large, as one text: YAML takes seconds for such lists."""
     values = np.asarray(fit.covariance).tolist()
     return values if fit.grid is None else {_ESCAPED: json.dumps(values)}
 

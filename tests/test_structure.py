@@ -40,7 +40,7 @@ LAYERS = (
     ("observer",),
     ("horizon",),
     ("vantage",),
-    ("heating", "places", "polynomials"),
+    ("heating", "places", "polynomials", "straight_line"),
     ("earth_rotation", "ephemeris", "observer_text"),
     ("summaries",),
     ("galaxy", "vertical"),
@@ -48,7 +48,8 @@ LAYERS = (
     ("bending",),
     ("atmosphere",),
     ("kepler", "refractivity"),
-    ("angles", "covariance", "layout", "missing", "optional", "references", "rounding", "stage", "times", "units", "errors"),
+    ("layout", "optional", "references", "rounding", "stage"),
+    ("angles", "covariance", "missing", "times", "units", "errors"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
@@ -56,7 +57,19 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 DECLARED = {("astrokin.effect_base", "astrokin.chain"): "a | b makes a Chain, and a Chain is an Effect"}
 
 # What a plugin may import: the flat names, and these modules, the toolbox of whoever writes one.
-TOOLBOX = {"angles", "bending", "fit_plot", "kepler", "scanning", "simulation", "space_motion", "summaries", "times", "velocity_model", "vertical"}
+TOOLBOX = {
+    "angles",
+    "bending",
+    "fit_plot",
+    "kepler",
+    "scanning",
+    "simulation",
+    "space_motion",
+    "summaries",
+    "times",
+    "velocity_model",
+    "vertical",
+}
 
 
 def module_name(path):

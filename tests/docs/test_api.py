@@ -26,5 +26,5 @@ def test_so_has_the_kit(name):
 
 def test_so_has_the_toolbox():
     structure = (Path(__file__).parents[1] / "test_structure.py").read_text(encoding="utf-8")
-    toolbox = ast.literal_eval(re.search(r"^TOOLBOX = (\{.*\})$", structure, re.MULTILINE)[1])
+    toolbox = ast.literal_eval(re.search(r"^TOOLBOX = (\{.*?\})$", structure, re.MULTILINE | re.DOTALL)[1])
     assert {f"astrokin.{name}" for name in toolbox} <= DOCUMENTED
