@@ -14,7 +14,7 @@ component and the angles give the axes directly; what is summed is turned into G
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, reduce
 from typing import Any
 
@@ -88,6 +88,15 @@ def sample(stars: Any, use: tuple[str, ...]) -> Sample:
     radial = None if velocity is None else raw.parallax * velocity
     east, north, outward = raw.triad
     return Sample((east[:2], north, outward), raw.parallax, (*tangential, radial), velocity, has, _errors(raw, use))
+
+
+def moving(data: Sample, motion: Array) -> Sample:
+    """The sample with parallax times a velocity (3, n) added, in the axes that `axes` stand in."""
+    east, north, outward = (
+        None if seen is None else seen + along(axis, motion)
+        for axis, seen in zip(data.axes, data.measured, strict=True)
+    )
+    return replace(data, measured=(east, north, outward))
 
 
 def _radial(raw: Any) -> tuple[Array, NDArray[np.bool_] | None]:

@@ -1,0 +1,287 @@
+"""The velocity ellipsoid: exact cases, independent moments and likelihoods, axes, pulls, contamination, bad input."""
+
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.coordinates import (
+    ICRS,
+    CartesianDifferential,
+    CartesianRepresentation,
+    Galactic,
+    Galactocentric,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import astrokin as ak
+from astrokin import galaxy, simulation
+from astrokin.covariance import Covariance
+from astrokin.errors import InputError
+from astrokin.estimators import principal_axes
+from astrokin.units import A
+
+Ellipsoid = ak.estimators.VelocityEllipsoid
+KS = u.km / u.s
+MEANS = ("mean_U", "mean_V", "mean_W")
+MOMENTS = ("sigma_UU", "sigma_UV", "sigma_UW", "sigma_VV", "sigma_VW", "sigma_WW")
+ROTATION = (15.3, -11.9, -3.2, -3.3) * u.km / u.s / u.kpc
+METHODS = ("likelihood", "moments")
+TENSOR = np.array([[1225.0, 110.0, -40.0], [110.0, 576.0, 20.0], [-40.0, 20.0, 324.0]])
+MEAN = np.array([-11.1, -18.0, -7.25])
+
+
+def catalogue(velocity, place, columns=None, rv=True):
+    """Stars at places (kpc) with velocities (km/s) relative to the Sun, both (3, n) in Galactic axes, by astropy."""
+    motion = CartesianDifferential(*(velocity * KS))
+    seen = Galactic(CartesianRepresentation(*(place * u.kpc), differentials=motion)).transform_to(ICRS())
+    seen = ICRS(seen.data, representation_type="spherical", differential_type="sphericalcoslat")
+    return ak.Stars(
+        ra=seen.ra,
+        dec=seen.dec,
+        parallax=(1.0 / seen.distance.to_value(u.kpc)) * u.mas,
+        pmra=seen.pm_ra_cosdec,
+        pmdec=seen.pm_dec,
+        radial_velocity=seen.radial_velocity if rv else None,
+        columns={"source_id": np.arange(velocity.shape[1]), **(columns or {})},
+    )
+
+
+def drawn(n, seed=1, tensor=TENSOR, mean=MEAN):
+    rng = np.random.default_rng(seed)
+    return mean[:, None] + np.linalg.cholesky(tensor) @ rng.normal(size=(3, n)), simulation.disc(n, rng)
+
+
+def values(fit, names=(*MEANS, *MOMENTS)):
+    return np.array([fit[k].value for k in names])
+
+
+def pulls(fit, truth):
+    return {k: ((fit[k] - t) / fit.error[k]).to_value(u.one) for k, t in truth.items()}
+
+
+# ---- exact cases -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_space_velocities_without_errors_give_their_sample_covariance(method):
+    velocity, place = drawn(400)
+    fit = Ellipsoid(method=method).fit(catalogue(velocity, place))
+    expected = np.cov(velocity)[np.triu_indices(3)]
+    np.testing.assert_allclose(values(fit, MEANS), velocity.mean(axis=1), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(values(fit, MOMENTS), expected, rtol=2e-5, atol=5e-3)
+
+
+def test_moments_of_proper_motions_are_those_of_dehnen_and_binney():
+    """Their deprojection, star by star: sums of the projection matrices, inverted."""
+    velocity, place = drawn(500)
+    stars = catalogue(velocity, place, rv=False)
+    g = place / np.linalg.norm(place, axis=0)
+    projection = np.eye(3)[:, :, None] - g[:, None] * g[None]
+    across = np.einsum("ijn,jn->in", projection, velocity)
+    mean = np.linalg.solve(projection.mean(axis=2), across.mean(axis=1))
+    r = across - np.einsum("ijn,j->in", projection, mean)
+    whole = np.einsum("ikn,jln->ijkl", projection, projection).reshape(9, 9)
+    fold = np.linalg.lstsq(whole, np.einsum("in,jn->ij", r, r).ravel(), rcond=None)[0].reshape(3, 3)
+    fit = Ellipsoid(method="moments", use="pm").fit(stars)
+    np.testing.assert_allclose(values(fit, MEANS), mean, rtol=0, atol=1e-8)
+    # The scatter taken off by the mean, 1/n of it, is given back.
+    np.testing.assert_allclose(values(fit, MOMENTS), fold[np.triu_indices(3)], rtol=0, atol=3 * 1225 / 500)
+    shift = values(fit, MOMENTS) - fold[np.triu_indices(3)]
+    lost = fit.covariance[:3, :3][np.triu_indices(3)] * (500 - 9) / (500 - 1)
+    np.testing.assert_allclose(shift, lost, rtol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_both_ways_agree_with_each_other(method):
+    """With and without the radial velocities of the same stars."""
+    velocity, place = drawn(20_000, seed=5)
+    stars = catalogue(velocity, place)
+    both, sky = (Ellipsoid(method=method, use=use).fit(stars) for use in (("pm", "rv"), ("pm",)))
+    off = values(both) - values(sky)
+    error = np.array([sky.error[k].value for k in sky])
+    assert (np.abs(off) < 4 * error).all()
+    assert (error > [both.error[k].value for k in both]).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_some_with_radial_velocity_and_some_without(method):
+    stars, truth = Ellipsoid().simulate(20_000, np.random.default_rng(8))
+    has = np.arange(20_000) % 3 == 0
+    some = stars.replace(radial_velocity=np.where(has, stars.raw.radial_velocity, np.nan))
+    errors = [
+        [Ellipsoid(method=method, use=use).fit(s).error[k].value for k in truth]
+        for s, use in ((stars, ("pm", "rv")), (some, ("pm", "rv")), (some, ("pm",)))
+    ]
+    assert (np.diff(errors, axis=0) > 0).all()
+    fit = Ellipsoid(method=method).fit(some)
+    assert fit.used == 20_000
+    assert max(map(abs, pulls(fit, truth).values())) < 4
+
+
+# ---- angles and axes ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("degrees", [10, 35, 60, 85, 100, 125, 150, 175])
+@pytest.mark.parametrize("use", [("pm", "rv"), ("pm",)])
+def test_vertex_deviation_in_all_four_quadrants(degrees, use):
+    """A long axis at any angle: the source's arc tangent without its second argument has but half of them."""
+    angle = np.radians(degrees)
+    turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+    tensor = turn @ np.diag([40.0**2, 22.0**2, 15.0**2]) @ turn.T
+    velocity, place = drawn(4000, seed=degrees, tensor=tensor)
+    fit = Ellipsoid(use=use).fit(catalogue(velocity, place))
+    expected = degrees if degrees <= 90 else degrees - 180
+    off = (fit.derived["vertex_deviation"].value - expected + 90) % 180 - 90
+    assert abs(off) < 4 * fit.derived_error["vertex_deviation"].value < 8
+    assert fit.derived["axis_l"].value == pytest.approx(fit.derived["vertex_deviation"].value, abs=2)
+
+
+def derived(tensor, **options):
+    names = MOMENTS if not options else ("sigma_RR", "sigma_Rphi", "sigma_Rz", "sigma_phiphi", "sigma_phiz", "sigma_zz")
+    six = np.asarray(tensor)[np.triu_indices(3)]
+    return Ellipsoid(**options).derive({k: v * KS**2 for k, v in zip(names, six, strict=True)})
+
+
+def test_numbers_of_a_known_ellipsoid():
+    angle = np.radians(20.0)
+    turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+    found = derived(turn @ np.diag([900.0, 400.0, 225.0]) @ turn.T)
+    assert found["vertex_deviation"].value == pytest.approx(20.0)
+    assert [found[f"sigma_{k}"].value for k in (1, 2, 3)] == pytest.approx([30.0, 20.0, 15.0])
+    assert [found["ratio_21"].value, found["ratio_31"].value] == pytest.approx([2 / 3, 0.5])
+    assert [found["axis_l"].value, found["axis_b"].value] == pytest.approx([20.0, 0.0], abs=1e-9)
+
+
+def test_a_round_ellipsoid_has_dispersions_and_no_angles():
+    found = derived(400.0 * np.eye(3))
+    assert [found[f"sigma_{k}"].value for k in (1, 2, 3)] == pytest.approx([20.0] * 3)
+    assert all(np.isnan(found[k].value) for k in ("vertex_deviation", "tilt", "axis_l", "axis_b"))
+
+
+def test_a_variance_that_is_not_positive_has_no_dispersion():
+    found = derived(np.diag([900.0, 400.0, -5.0]))
+    assert np.isnan(found["sigma_3"].value)
+    assert np.isnan(found["ratio_31"].value)
+    assert found["sigma_2"].value == pytest.approx(20.0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(-1, 1), min_size=9, max_size=9), st.integers(0, 5))
+def test_derivatives_of_axes_are_those_of_differences(flat, which):
+    root = np.array(flat).reshape(3, 3) + np.diag([6.0, 4.0, 2.0])
+    six = (root @ root.T)[np.triu_indices(3)]
+    step = np.eye(6)[which]
+    moved = principal_axes.decomposed(six + 1e-30j * step)
+    ends = [principal_axes.decomposed(six + s * 1e-5 * step) for s in (1, -1)]
+    np.testing.assert_allclose(np.imag(moved[0]) / 1e-30, (ends[0][0] - ends[1][0]) / 2e-5, atol=1e-6)
+    angle = [np.array(principal_axes.direction(*end)) for end in ends]
+    slope = np.imag(np.array(principal_axes.direction(*moved))) / 1e-30
+    np.testing.assert_allclose(slope, (angle[0] - angle[1]) / 2e-5, atol=1e-3, rtol=1e-4)
+
+
+# ---- cylindrical axes ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_cylindrical_velocities_are_astropys_with_the_rotation_positive(method):
+    velocity, place = drawn(300, seed=3)
+    stars = catalogue(velocity, place)
+    motion = CartesianDifferential(*(velocity * KS))
+    seen = Galactic(CartesianRepresentation(*(place * u.kpc), differentials=motion)).transform_to(Galactocentric())
+    x, y = seen.x.to_value(u.kpc), seen.y.to_value(u.kpc)
+    radius = np.hypot(x, y)
+    outward = np.array([x, y]) / radius
+    v = np.array([seen.v_x.value, seen.v_y.value])
+    cylinder = np.array([(outward * v).sum(0), outward[1] * v[0] - outward[0] * v[1], seen.v_z.value])
+    fit = Ellipsoid(axes="cylindrical", method=method).fit(stars)
+    assert cylinder[1].mean() > 200
+    np.testing.assert_allclose(values(fit, ("mean_R", "mean_phi", "mean_z")), cylinder.mean(axis=1), rtol=0, atol=1e-6)
+    names = ("sigma_RR", "sigma_Rphi", "sigma_Rz", "sigma_phiphi", "sigma_phiz", "sigma_zz")
+    np.testing.assert_allclose(values(fit, names), np.cov(cylinder)[np.triu_indices(3)], rtol=2e-5, atol=5e-3)
+
+
+def test_at_the_sun_either_axes_tell_the_same():
+    velocity, place = drawn(3000, seed=4)
+    stars = catalogue(velocity, 1e-3 * place)
+    one, other = (Ellipsoid(axes=axes).fit(stars) for axes in ("galactic", "cylindrical"))
+    tilt = np.degrees(np.arcsin(galaxy.galactocentric()[1][2] / galaxy.distance_to_centre().value))  # of the plane
+    for name in ("vertex_deviation", "sigma_1", "sigma_2", "sigma_3"):
+        assert one.derived[name].value == pytest.approx(other.derived[name].value, abs=0.02)
+    assert one.derived["tilt"].value == pytest.approx(-other.derived["tilt"].value, abs=1.1 * tilt + 0.01)
+    assert one["sigma_UV"].value == pytest.approx(-other["sigma_Rphi"].value, abs=1.0)
+    assert one["mean_U"].value + galaxy.velocity_of_sun()[0].value == pytest.approx(-other["mean_R"].value, abs=0.7)
+
+
+# ---- the Galactic flow ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("use", [("pm", "rv"), ("pm",)])
+def test_the_flow_is_taken_out(method, use):
+    velocity, place = drawn(500)
+    a, b, c, k = ROTATION.value
+    flow = np.array([[k + c, a - b, 0], [a + b, k - c, 0], [0, 0, 0]]) @ place
+    plain = Ellipsoid(method=method, use=use).fit(catalogue(velocity, place))
+    freed = Ellipsoid(method=method, use=use, rotation=ROTATION).fit(catalogue(velocity + flow, place))
+    np.testing.assert_allclose(values(freed), values(plain), rtol=1e-4, atol=1e-2)
+    left = Ellipsoid(method=method, use=use).fit(catalogue(velocity + flow, place))
+    assert left["sigma_UU"] > plain["sigma_UU"] + 100 * KS**2
+
+
+def test_a_flow_is_four_constants_with_units():
+    for wrong in ((15.3, -11.9, -3.2, -3.3), ROTATION[:3], ROTATION.value * KS):
+        with pytest.raises(InputError, match=r"VelocityEllipsoid\.rotation"):
+            Ellipsoid(rotation=wrong)
+
+
+# ---- measurement errors --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("use", [("pm", "rv"), ("pm",)])
+def test_measurement_errors_are_taken_off(method, use):
+    """Errors as large as the dispersion, of several sizes, correlated."""
+    rng = np.random.default_rng(6)
+    n = 30_000
+    velocity, place = drawn(n, seed=6)
+    stars = catalogue(velocity, 0.3 * place)
+    d = 1 / stars.raw.parallax
+    size = 20.0 * rng.uniform(0.5, 1.5, n)
+    first, second = rng.normal(size=(2, n))
+    off = size / (A * d) * first, size / (A * d) * (0.6 * first + 0.8 * second)
+    errors = {"pmra": size / (A * d), "pmdec": size / (A * d), "radial_velocity": size}
+    seen = stars.replace(radial_velocity=stars.raw.radial_velocity + size * rng.normal(size=n))
+    seen = ak.Stars(
+        ra=seen.ra,
+        dec=seen.dec,
+        parallax=seen.parallax,
+        pmra=seen.pmra + off[0] * u.mas / u.yr,
+        pmdec=seen.pmdec + off[1] * u.mas / u.yr,
+        radial_velocity=seen.radial_velocity,
+        covariance=Covariance(errors=errors, correlations={("pmra", "pmdec"): np.full(n, 0.6)}),
+    )
+    truth = dict(zip((*MEANS, *MOMENTS), [*(MEAN * KS), *(TENSOR[np.triu_indices(3)] * KS**2)], strict=True))
+    fit = Ellipsoid(method=method, use=use).fit(seen)
+    assert max(map(abs, pulls(fit, truth).values())) < 4
+    blind = Ellipsoid(method=method, use=use).fit(seen.replace(covariance=None))
+    assert pulls(blind, truth)["sigma_WW"] > 20
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("use", [("pm", "rv"), ("pm",)])
+@pytest.mark.parametrize("axes", ["galactic", "cylindrical"])
+def test_parallax_errors_are_taken_off_to_second_order(method, use, axes):
+    """Errors of 10 per cent at one distance: without that the tangential dispersions were 3 per cent high."""
+    rng = np.random.default_rng(9)
+    n, d = 100_000, 0.5
+    velocity, place = drawn(n, seed=10)
+    stars = catalogue(velocity, d * place / np.linalg.norm(place, axis=0))
+    true = Ellipsoid(method=method, use=use, axes=axes).fit(stars)
+    error = np.full(n, 0.1 / d)
+    seen = stars.replace(parallax=1 / d + error * rng.normal(size=n), covariance=Covariance(errors={"parallax": error}))
+    fit = Ellipsoid(method=method, use=use, axes=axes).fit(seen)
+    dispersions = [k for k in fit if k[-1] == k[-2] or k == "sigma_phiphi"]
+    for name in dispersions:
+        assert fit[name].value == pytest.approx(true[name].value, rel=6e-3), name
+    for name in list(fit)[:3]:
+        assert fit[name].value == pytest.approx(true[name].value, abs=0.4), name
