@@ -30,6 +30,7 @@ Array = NDArray[np.float64]
 _WIDTHS = 25
 _RANGE = (0.02, 20.0)  # of the width, in units of kappa
 _PACES = np.geomspace(1e-3, 1e5, 81)  # D'(0) epsilon^2 t / J_0
+_DRAWN = 60  # ages between which actions are interpolated
 _FULL = 1e-3  # share of the stars in the last hundredth of the grid at which it ends
 
 
@@ -105,7 +106,48 @@ class SpiralRelation:
             )
         return np.sqrt(with_end) << SPEED
 
+    def drawn_actions(self, age: Any, strength: Any, width: Any, rng: np.random.Generator) -> Any:
+        """Radial actions of stars of given ages, drawn from the evolved distribution.
+
+        Examples
+        --------
+        >>> import astropy.units as u
+        >>> import numpy as np
+        >>> from astrokin.heating import Disc, SpiralRelation, SpiralWave
+        >>> rate, square = u.km / u.s / u.kpc, u.km**2 / u.s**2
+        >>> disc = Disc.power_law(220 * u.km / u.s, 8 * u.kpc)
+        >>> relation = SpiralRelation(disc, 8 * u.kpc, SpiralWave(2, 1.5 / u.kpc), 20 * rate)
+        >>> drawn = relation.drawn_actions(np.full(20_000, 5) * u.Gyr, 50 * square, 15 * rate, np.random.default_rng(1))
+        >>> np.sqrt(disc.kappa(8 * u.kpc) * drawn.mean()).to(u.km / u.s).round(0)  # sigma_R is 24.1 km/s there
+        <Quantity 24. km / s>
+        """
+        t = positive(age, TIME, "age", zero=True)
+        power = float(positive(strength, SPEED**2, "strength")) ** 2
+        gamma = float(positive(width, FREQUENCY, "width (Gamma)"))
+        grid = self._grid
+        table = np.linspace(0.0, np.sqrt(max(float(t.max()), 1e-3)), _DRAWN) ** 2
+        d = power * self._unit(gamma, grid.faces[1:-1])
+        found, _ = march(grid, self._start, d, self.lived(table), tolerance=0.02)
+        share = np.concatenate([np.zeros((_DRAWN, 1)), np.cumsum(found * grid.widths, axis=1)], axis=1)
+        u, place = rng.uniform(size=t.shape), np.minimum(np.searchsorted(table, t, side="right"), _DRAWN - 1) - 1
+        out = np.empty(t.shape)
+        for k in range(_DRAWN - 1):
+            mine = place == k
+            ends = [np.interp(u[mine], share[i] / share[i, -1], grid.faces) for i in (k, k + 1)]
+            late = (t[mine] - table[k]) / (table[k + 1] - table[k])
+            out[mine] = (1.0 - late) * ends[0] + late * ends[1]
+        return out << SPEED * LENGTH
+
     # ---- plain numbers -----------------------------------------------------------------------------------
+
+    @cached_property
+    def _grid(self) -> ActionGrid:
+        """To epicycles as large as the radius."""
+        return ActionGrid(0.5 * float(self.orbit.kappa) * float(self.orbit.radius) ** 2 * SPEED * LENGTH, self.cells)
+
+    @cached_property
+    def _start(self) -> Array:
+        return self._grid.exponential(self._birth * SPEED * LENGTH)
 
     @cached_property
     def orbit(self) -> Any:
@@ -128,8 +170,7 @@ class SpiralRelation:
     @cached_property
     def _table(self) -> tuple[Any, Any, Array]:
         """ln D'(0) by width, a spline of ln <J>/J0 over ln width and ln pace, and the last pace of each width."""
-        grid = ActionGrid(0.5 * float(self.orbit.kappa) * float(self.orbit.radius) ** 2 * SPEED * LENGTH, self.cells)
-        start, small = grid.exponential(self._birth * SPEED * LENGTH), np.asarray(1e-6 * self._birth)
+        grid, start, small = self._grid, self._start, np.asarray(1e-6 * self._birth)
         slopes, rows, ends = [], [], []
         weight = grid.widths * grid.centres
         last = max(1, grid.cells // 100)
