@@ -35,12 +35,13 @@ def quietly(verb, *args):
         return verb(*args)
 
 
-def there_and_back(effect, stars):
+def there_and_back(effect, stars, but=False):
     """Rows that are neither refused nor told of come back."""
     after = quietly(effect.apply, stars)
     back = quietly(effect.remove, after.without_notes())
-    demand_same(back, stars, "remove(apply(x))", rows=EffectCase.usable(after) & EffectCase.usable(back))
-    return EffectCase.usable(after) & EffectCase.usable(back)
+    rows = EffectCase.usable(after) & EffectCase.usable(back) & ~np.asarray(but)
+    demand_same(back, stars, "remove(apply(x))", rows=rows)
+    return rows
 
 
 @pytest.mark.parametrize("effect", EXAMPLES)
@@ -137,7 +138,21 @@ def whole_ways(draw):
 @settings(max_examples=100, deadline=None)
 @given(stars=strategies.stars(min_size=1, missing=False, nonpositive_parallax=False), chain=whole_ways())
 def test_the_whole_way_of_the_light(stars, chain):
-    there_and_back(chain, stars)
+    there_and_back(chain, stars, but=turned_by_round_off(chain, stars))
+
+
+def turned_by_round_off(chain, stars):
+    """Rows so near a pole that the round-off of the other effects, 1e-15 rad, turns north there by too much.
+
+    For the motion of a photocentre is added toward east and north: 1e-9 mas/yr of it is what is asked for.
+    """
+    orbit = next(step for step in chain if step.name == "binary-photocentre")
+    for step in chain:
+        if step.stage < ak.Stage.ORBIT:
+            stars = quietly(step.apply, stars)
+    speed = np.hypot(*orbit.motion(stars).value) if orbit.rate else np.zeros(len(stars))
+    seen = quietly(orbit.apply, stars).direction
+    return speed * 1e-15 > 1e-9 * np.minimum(*(np.hypot(*r[:2]) for r in (seen, stars.direction)))
 
 
 def test_the_whole_way_brings_most_stars_back():
