@@ -104,7 +104,7 @@ class BinaryPhotocentre(ak.Effect):
     Domain: any parallax; the orbit scales with it (a negative one turns the orbit around) where its size is a
     length. Light travel within the orbit is left out. Directions of north lose their meaning at a pole: stars
     nearer to one than their own displacement are not always told apart by what is observed, and `remove` refuses
-    those.
+    those. With `rate` motions come back as well as north is known there: to 1e-16 rad over the distance from the pole.
 
     Examples
     --------
