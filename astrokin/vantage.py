@@ -263,7 +263,7 @@ def demand_known(location: Any, scale: str, days: Array, ephemeris: str) -> None
     if not (isinstance(location, str) and location == "barycenter"):
         demand_reached(scale, days, ephemeris)
     if not isinstance(location, str):
-        tell_where_unknown(days)
+        tell_where_unknown(np.array([days.min(), days.max()]))
 
 
 def of_place(location: Any, value: Any, ephemeris: str, obstime: Any, acceleration: bool) -> Vantage:
