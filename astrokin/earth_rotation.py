@@ -27,14 +27,15 @@ def earth_rotation(time: Any) -> Iterator[Any]:
     from astropy.utils import iers
     from astropy.utils.exceptions import AstropyWarning
 
-    table = _table(time.mjd)
+    kind = _kind(time.mjd)
+    table = _iers(kind)
     with (
         iers.conf.set_temp("auto_download", False),
         iers.earth_orientation_table.set(table),
         warnings.catch_warnings(),
     ):
         warnings.filterwarnings("ignore", message="Tried to get polar motions", category=AstropyWarning)
-        yield time if _within(table, time.mjd) else _with_ut1(time, table)
+        yield time if _within(kind, time.mjd) else _with_ut1(time, table)
 
 
 def _with_ut1(time: Any, table: Any) -> Any:
@@ -43,15 +44,21 @@ def _with_ut1(time: Any, table: Any) -> Any:
     return known
 
 
-def _table(mjd: Any) -> Any:
+def _kind(mjd: Any) -> str:
     """IERS-A, with predictions; for earlier times IERS-B, which begins in 1962."""
-    late = _iers("A")
-    return late if np.min(mjd) >= late["MJD"][0].value else _iers("B")
+    return "A" if np.min(mjd) >= _ends("A")[0] else "B"
 
 
-def _within(table: Any, mjd: Any) -> bool:
+def _within(kind: str, mjd: Any) -> bool:
+    first, last = _ends(kind)
     # a minute and more is between time scales, and the last day has no next one
-    return bool(np.min(mjd) > table["MJD"][0].value + 0.01 and np.max(mjd) < table["MJD"][-1].value - 0.01)
+    return bool(np.min(mjd) > first + 0.01 and np.max(mjd) < last - 0.01)
+
+
+@lru_cache(maxsize=2)
+def _ends(kind: str) -> tuple[float, float]:
+    days = _iers(kind)["MJD"]
+    return float(days[0].value), float(days[-1].value)
 
 
 @lru_cache(maxsize=2)
@@ -64,13 +71,14 @@ def _iers(kind: str) -> Any:
 def tell_where_unknown(days: Array) -> None:
     """Warn if the Earth's rotation is not known at days since J2000 (n,)."""
     mjd = days + _J2000_MJD
-    table = _table(mjd)
-    if _within(table, mjd):
+    kind = _kind(mjd)
+    if _within(kind, mjd):
         return
     from astropy.time import Time
 
-    first, last = (Time(float(table["MJD"][i].value), format="mjd").strftime("%Y-%m-%d") for i in (0, -1))
-    far = mjd[np.argmax(np.maximum(table["MJD"][0].value - mjd, mjd - table["MJD"][-1].value))]
+    ends = _ends(kind)
+    first, last = (Time(end, format="mjd").strftime("%Y-%m-%d") for end in ends)
+    far = mjd[np.argmax(np.maximum(ends[0] - mjd, mjd - ends[1]))]
     warnings.warn(
         f"Observer.obstime: the Earth's rotation in {2000.0 + (far - _J2000_MJD) / 365.25:.1f} is not in the tables "
         f"that come with astropy ({first} to {last}): UT1 - UTC is taken as constant beyond them. A place on the "
