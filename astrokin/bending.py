@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astrokin.atmosphere import two_layers
-from astrokin.refractivity import HIGHEST_PRESSURE, TEMPERATURES, WAVELENGTHS
+from astrokin.errors import NotConvergedError
+from astrokin.refractivity import HIGHEST_PRESSURE, TEMPERATURES, WAVELENGTHS, vapour_fraction
 
 Array = NDArray[np.float64]
 Function = Callable[[Any], Any]
@@ -167,6 +168,11 @@ def solved(function: Function, target: Any, start: Any) -> Any:
     """Solve function(x) = target for x, row by row, by the secant; `function` is near to x plus a constant.
 
     A complex target with a tiny imaginary part, as of a complex step, is solved to first order in that.
+
+    Raises
+    ------
+    NotConvergedError
+        No solution is found, which does not happen in any air that there is.
     """
     goal = np.real(target)
     old, image = np.asarray(start) + 0.0 * goal, None
@@ -181,6 +187,10 @@ def solved(function: Function, target: Any, start: Any) -> Any:
         x = x + (goal - new) / slope
         if not np.nanmax(np.abs(x - old), initial=0.0) > _CLOSE:
             break
+    else:
+        raise NotConvergedError(
+            "refraction: no direction found that would be seen there; is the air one of the Earth's?"
+        )
     if not np.iscomplexobj(target):
         return x
     rate = np.imag(function(x + 1e-30j)) / 1e-30
@@ -192,7 +202,7 @@ def solved(function: Function, target: Any, start: Any) -> Any:
 #: What each model takes: the least and the largest, and the unit.
 DOMAINS: dict[str, dict[str, tuple[float, float, str]]] = {
     "refco": {
-        "pressure": (0.0, 10_000.0, "hPa"),
+        "pressure": (0.0, HIGHEST_PRESSURE, "hPa"),
         "temperature": (-150.0, 200.0, "deg_C"),
         "wavelength": (0.1, 1e6, "micron"),
     },
@@ -213,6 +223,11 @@ def outside(model: str, what: str, values: Any) -> tuple[Any, str]:
     if what == "pressure":
         return (plain <= 0.0) | (plain > high), f"pressure of 0, which is no air, or above {high:g} {unit}"
     return (plain < low) | (plain > high), f"{what} outside {low:g} to {high:g} {unit}, where {model!r} holds"
+
+
+def boiling(pressure: Any, celsius: Any, humidity: Any) -> Any:
+    """Where saturated vapour would have more than the pressure of all the air: no such moist air exists."""
+    return (np.asarray(humidity) > 0.0) & (vapour_fraction(pressure, celsius, 1.0) >= 1.0)
 
 
 def lowest_in_words(model: str) -> str:

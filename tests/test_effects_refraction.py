@@ -181,7 +181,7 @@ def test_displacement_is_along_the_vertical():
 @given(
     zenith_distance=st.one_of(st.sampled_from([0.0, 1e-7, 87.0, 90.0, 91.0]), st.floats(0, 92)),
     azimuth=st.floats(0, 360),
-    pressure=st.floats(1, 1100),
+    pressure=st.floats(150, 1100),
     celsius=st.floats(-40, 50),
     wave=st.floats(0.31, 1.69),
     model=st.sampled_from(["refco", "integral"]),
@@ -278,12 +278,12 @@ def test_the_kit_with_everything_from_columns(model):
 
 
 def test_rows_are_refused_by_reason():
-    n = 9
-    stars = standing(np.array([10.0] * 8 + [100.0]), np.arange(9.0), at_paranal(2026.2))
+    n = 10
+    stars = standing(np.array([10.0] * 8 + [100.0, 10.0]), np.arange(10.0), at_paranal(2026.2))
     t = np.full(n, 2026.2)
     t[0] = 2200.0
     p, c, w, h = np.full(n, 743.0), np.full(n, 10.0), np.full(n, 0.55), np.full(n, 0.1)
-    p[1], p[2], c[3], w[4], w[5], h[6] = 0.0, np.nan, 150.0, 30.0, 2000.0, 1.2
+    p[1], p[2], c[3], w[4], w[5], h[6], p[9] = 0.0, np.nan, 150.0, 30.0, 2000.0, 1.2, 3.0
     columns = {"t": t, "p": p * u.hPa, "c": c * u.deg_C, "w": w * u.micron, "h": h}
     observer = ak.Observer(ak.column("t"), PARANAL, pressure=ak.column("p"), temperature=ak.column("c"),
                            relative_humidity=ak.column("h"), obswl=ak.column("w"))  # fmt: skip
@@ -298,9 +298,10 @@ def test_rows_are_refused_by_reason():
         "wavelength outside 0.3 to 1.7 micron, where 'integral' holds": [4, 5],
         "column 'h': a number from 0 to 1 is needed": [6],
         "more than 1 deg below the horizon": [8],
+        "a pressure at which water boils, with vapour in it": [9],
     }
     assert np.isfinite(seen.direction[:, 7]).all()
-    assert np.isnan(seen.direction[0, [0, 1, 2, 3, 4, 5, 6, 8]]).all()
+    assert np.isnan(seen.direction[0, [0, 1, 2, 3, 4, 5, 6, 8, 9]]).all()
 
 
 # ---- awkward places --------------------------------------------------------------------------------------
@@ -391,6 +392,10 @@ BALLOON = EarthLocation.from_geodetic(0 * u.deg, 0 * u.deg, 30_000 * u.m)
             "pressure is 0 hPa: pressure of 0, which is no",
         ),
         (lambda: AtmosphericRefraction(at_paranal(pressure=2 * u.GPa)), "pressure is 2e\\+07 hPa"),
+        (
+            lambda: AtmosphericRefraction(at_paranal(pressure=7 * u.hPa)),
+            "air of a pressure at which water boils, with vapour in it",
+        ),
         (lambda: AtmosphericRefraction(at_paranal(temperature=300 * u.deg_C)), "temperature outside -150 to 200"),
         (
             lambda: AtmosphericRefraction(at_paranal(obswl=0.2 * u.micron), model="integral"),

@@ -19,6 +19,7 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 _NO_TURN = "time beyond the tables of the Earth's rotation"
+_BOILING = "a pressure at which water boils, with vapour in it"
 #: An air for the arithmetic of rows that are refused.
 _SOME_AIR = {"pressure": 1000.0, "temperature": 10.0, "wavelength": 0.6}
 
@@ -44,23 +45,21 @@ class AtmosphericRefraction(ak.Effect):
     same place: what remains in positions relative to stars of that colour, and what fakes a parallax if it changes
     with the season.
 
-    Two models:
+    With ``model="refco"`` R is ERFA's :math:`A\tan z' + B\tan^3 z'` of the zenith distance z' seen, solved for z as in
+    its ``atioq``, which is also astropy's; optical, infrared, and radio beyond 100 micron. It is good to 8 mas rms down
+    to an altitude of 15 deg and 0.6 arcsec at 10 deg, and ends at 2.87 deg (a sine of 0.05), below which ERFA goes on
+    with a constant. With ``model="integral"`` it is a quadrature along the ray,
 
-    ``"refco"``
-       ERFA's :math:`R = A\tan z' + B\tan^3 z'` of the zenith distance z' seen, solved for z as in its ``atioq``, which
-       is also astropy's; optical, infrared, and radio beyond 100 micron. Good to 8 mas rms down to an altitude of
-       15 deg, 0.6 arcsec at 10 deg; ends at 2.87 deg (a sine of 0.05), below which ERFA goes on with a constant.
-    ``"integral"``
-       Quadrature along the ray,
+    .. math::
 
-       .. math:: R = -\int \frac{n'}{n}\,\tan\psi\,dr
-                   = -p\int\frac{n'}{n^2r\,(n + rn')}\,dq, \qquad q = nr\cos\psi,\quad p = nr\sin\psi,
+        R = -\int \frac{n'}{n}\,\tan\psi\,dr = -p\int\frac{n'}{n^2r\,(n + rn')}\,dq, \qquad
+        q = nr\cos\psi,\quad p = nr\sin\psi,
 
-       through a spherical atmosphere of two layers in hydrostatic balance: 6.5 K/km to 11 km, isothermal to 80 km,
-       vapour falling off as :math:`T^{18.36}` (Hohenkerk & Sinclair 1985), on the local radius of curvature. The
-       refractivity at the ground is Ciddor's (1996), for 0.3 to 1.7 micron, with 450 ppm of carbon dioxide, good to
-       a few 1e-8, which is 10 mas at 45 deg. Valid from the zenith to 1 deg below the horizon, where real air
-       differs from any model by a per cent and more. Read off a table that is good to 1e-16 rad.
+    through a spherical atmosphere of two layers in hydrostatic balance: 6.5 K/km to 11 km, isothermal to 80 km, vapour
+    falling off as :math:`T^{18.36}` (Hohenkerk & Sinclair 1985), on the local radius of curvature. The refractivity at
+    the ground is Ciddor's (1996), for 0.3 to 1.7 micron, with 450 ppm of carbon dioxide, good to a few 1e-8, which is
+    10 mas at 45 deg. It is valid from the zenith to 1 deg below the horizon, where real air differs from any model by a
+    per cent and more, and read off a table that is good to 1e-16 rad.
 
     Parameters
     ----------
@@ -129,9 +128,13 @@ class AtmosphericRefraction(ak.Effect):
         super().__post_init__()
         _demand_ground(self.observer)
         _demand_air(self.observer)
-        for name, values in self._air().items():
-            if not hasattr(values, "name"):  # a column is looked at when it is bound
+        air = self._air()
+        for name, values in air.items():
+            if not hasattr(values, "name") and name != "humidity":  # a column is looked at when it is bound
                 self._demand(name, values)
+        moist = [air[k] for k in ("pressure", "temperature", "humidity")]
+        if not any(hasattr(value, "name") for value in moist) and bending.boiling(*moist):
+            raise InputError(f"AtmosphericRefraction.observer has air of {_BOILING}.")
 
     def _demand(self, name: str, values: Any) -> None:
         what = "wavelength" if name in ("obswl", "reference_wavelength") else name
@@ -146,8 +149,9 @@ class AtmosphericRefraction(ak.Effect):
 
     def _air(self) -> dict[str, Any]:
         """Pressure (hPa), temperature (deg C), humidity and wavelengths (micron); columns as they are."""
-        units = {"pressure": u.hPa, "temperature": u.deg_C, "obswl": u.micron}
+        units = {"pressure": u.hPa, "temperature": u.deg_C, "relative_humidity": u.one, "obswl": u.micron}
         values = {name: _plain(getattr(self.observer, name), unit) for name, unit in units.items()}
+        values["humidity"] = values.pop("relative_humidity")
         if self.reference_wavelength is not None:
             values["reference_wavelength"] = _plain(self.reference_wavelength, u.micron)
         return values
@@ -189,12 +193,15 @@ class AtmosphericRefraction(ak.Effect):
         air = self._air()
         refused: dict[str, Mask] = {}
         for name, values in air.items():
-            if np.ndim(values):
+            if np.ndim(values) and name != "humidity":
                 what = "wavelength" if name in ("obswl", "reference_wavelength") else name
                 bad, reason = bending.outside(self.model, what, values)
                 refused[reason] = refused.get(reason, np.zeros(n, bool)) | bad
                 air[name] = np.where(bad | np.isnan(values), _SOME_AIR[what], values)
-        air["humidity"] = np.nan_to_num(_plain(self.observer.relative_humidity, u.one))
+        bad = bending.boiling(*(np.nan_to_num(air[k]) for k in ("pressure", "temperature", "humidity")))
+        if np.any(bad):
+            refused[_BOILING] = np.broadcast_to(bad, n)
+        air["humidity"] = np.where(bad, 0.0, np.nan_to_num(air["humidity"]))[()]
         return {name: _common(values) for name, values in air.items()}, refused
 
     def _bending(self, place: tuple[float, float], air: dict[str, Any]) -> Any:
