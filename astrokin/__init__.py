@@ -24,6 +24,7 @@ __all__ = [
     "Stars",
     "apparent_place",
     "column",
+    "drift",
     "effect",
     "effective_wavelength",
     "effects",
@@ -47,7 +48,7 @@ __all__ = [
 
 TYPE_CHECKING = False  # type checkers take it as true; importing typing for it would cost milliseconds
 if TYPE_CHECKING:
-    from . import effects, errors, estimators, galaxy, heating, testing, units
+    from . import drift, effects, errors, estimators, galaxy, heating, testing, units
     from .apparent import apparent_place
     from .chain import Chain
     from .covariance import Covariance

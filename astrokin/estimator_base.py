@@ -164,6 +164,13 @@ class Estimator(AnyEstimator):
         """Masks (n,) of rows that this estimator cannot use, by reason; they are left out and counted."""
         return {}
 
+    def relate(self, fit: Fit) -> Fit:
+        """What all groups together tell, from the finished fit of each, which goes into `Fit.of_groups`.
+
+        Default: the groups stand for themselves.
+        """
+        return fit
+
     def residual(self, rows: Any, params: Params) -> Any:
         """Size of each row's residual in standard deviations, shape (n,): what `clip` looks at."""
         raise NotImplementedError(f"{type(self).__name__} cannot clip: it defines no residual().")

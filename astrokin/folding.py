@@ -245,7 +245,7 @@ def _finished(estimator: Estimator, selection: Selection, raw: Fit, tally: Tally
         plotter=estimator.draw,
         state=None,
     )
-    return part.with_derived(estimator.derive)
+    return estimator.relate(part.with_derived(estimator.derive))
 
 
 def _bins(edges: Any) -> list[Any]:

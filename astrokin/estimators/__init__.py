@@ -7,16 +7,34 @@ installed plugins.
 from __future__ import annotations
 
 import astrokin as ak
+from astrokin.estimators.drift import AsymmetricDrift
 from astrokin.estimators.ellipsoid import VelocityEllipsoid
 from astrokin.estimators.heating import DiscHeating
 from astrokin.estimators.oort import OortConstants
+from astrokin.estimators.solar_motion import SolarMotion
 from astrokin.estimators.solution import AstrometricSolution
 from astrokin.estimators.spin_glide import SpinAndGlide
 
-__all__ = ["AstrometricSolution", "DiscHeating", "OortConstants", "SpinAndGlide", "VelocityEllipsoid"]
+__all__ = [
+    "AstrometricSolution",
+    "AsymmetricDrift",
+    "DiscHeating",
+    "OortConstants",
+    "SolarMotion",
+    "SpinAndGlide",
+    "VelocityEllipsoid",
+]
 
 
 @ak.hookimpl
 def astrokin_estimators() -> list[type[ak.Estimator | ak.SourceEstimator]]:
     """The estimators of this module, through the hook that every plugin uses."""
-    return [AstrometricSolution, DiscHeating, OortConstants, SpinAndGlide, VelocityEllipsoid]
+    return [
+        AstrometricSolution,
+        AsymmetricDrift,
+        DiscHeating,
+        OortConstants,
+        SolarMotion,
+        SpinAndGlide,
+        VelocityEllipsoid,
+    ]

@@ -264,14 +264,19 @@ def calibration(case: EstimatorCase) -> None:
             pulls.setdefault(name, []).append(pull)
     demand(pulls, "nothing is determined")
     for name, drawn in sorted(pulls.items()):
-        mean, width, n = np.mean(drawn, axis=0), np.std(drawn, axis=0), len(drawn)
+        n = len(drawn)
         demand(n >= 0.95 * _REALISATIONS, f"{name} is undetermined in {_REALISATIONS - n} of {_REALISATIONS} samples")
-        off = np.abs(mean).max() * np.sqrt(n)
-        demand(off <= 4.0, f"the pulls of {name} have the mean {mean:.3g}, {off:.1f} standard errors off ({n} samples)")
-        off = np.abs(width - 1.0).max() * np.sqrt(2.0 * n)
-        demand(
-            off <= 4.0, f"the pulls of {name} have the width {width:.3g}, {off:.1f} standard errors off ({n} samples)"
-        )
+        _demand_centred(name, np.mean(drawn, axis=0), "mean", 0.0, 1.0 / np.sqrt(n), n)
+        _demand_centred(name, np.std(drawn, axis=0), "width", 1.0, 1.0 / np.sqrt(2.0 * n), n)
+
+
+def _demand_centred(name: str, found: Any, what: str, wanted: float, error: float, n: int) -> None:
+    """A moment of the pulls, of a profile height by height, is as expected; the worst is told."""
+    values = np.ravel(found)
+    worst = values[np.argmax(np.abs(values - wanted))]
+    off = abs(worst - wanted) / error
+    told = f"the pulls of {name} have the {what} {worst:.3g}, {off:.1f} standard errors off ({n} samples)"
+    demand(off <= 4.0, told)
 
 
 @promise
