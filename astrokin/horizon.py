@@ -95,13 +95,19 @@ def horizon(location: Any, obstime: Any) -> Horizon:
     return Horizon(zenith, east, north, pole, outside, *place)
 
 
-@lru_cache(maxsize=1)
 def reach() -> tuple[float, float]:
     """The modified Julian dates between which the tables that come with astropy have the Earth's rotation."""
+    first, _, last = _tables()
+    return first + _MARGIN, last - _MARGIN
+
+
+@lru_cache(maxsize=1)
+def _tables() -> tuple[float, float, float]:
+    """Where the long table begins, where the one with predictions does, and where that ends."""
     from astropy.utils import iers
 
-    early, late = iers.IERS_B.open(), iers.IERS_A.open(iers.IERS_A_FILE)
-    return float(early["MJD"][0].value) + _MARGIN, float(late["MJD"][-1].value) - _MARGIN
+    early, late = iers.IERS_B.open()["MJD"], iers.IERS_A.open(iers.IERS_A_FILE)["MJD"]
+    return float(early[0].value), float(late[0].value), float(late[-1].value)
 
 
 def _local_axes(longitude: float, latitude: float) -> list[Array]:
@@ -117,6 +123,12 @@ def _terrestrial(scale: str, whole: Array, rest: Array) -> Array:
     from astropy.coordinates.builtin_frames.utils import get_jd12, get_polar_motion
     from astropy.time import Time
 
+    early = whole + rest + _MJD_OF_J2000 < _tables()[1] + _MARGIN
+    if early.any() and not early.all():  # one table at a time
+        both = np.empty((len(whole), 3, 3))
+        for part in (early, ~early):
+            both[part] = _terrestrial(scale, whole[part], rest[part])
+        return both
     time = Time(_J2000 + whole, rest, format="jd", scale=scale)
     with without_note_on_future(), earth_rotation(time) as known:
         polar = erfa.pom00(*get_polar_motion(known), erfa.sp00(*get_jd12(known, "tt")))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, dataclass
-from typing import Any
+from typing import Any, Self
 
 import astropy.units as u
 import numpy as np
@@ -125,6 +125,23 @@ class Observer(LocalSky, Parametrised):
         for name in not_given:
             object.__setattr__(self, name, _AIR[name])
         self._check_own_place()
+
+    def bound(self, rows: Any) -> Self:
+        """The same observer with every column replaced by that column of `rows`."""
+        return super().bound(self._in_celsius(rows))
+
+    def unfit(self, rows: Any) -> dict[str, Any]:
+        """Rows, as masks (n,) by reason, whose columns hold no value of a parameter, or one outside its domain."""
+        return super().unfit(self._in_celsius(rows))
+
+    def _in_celsius(self, rows: Any) -> Any:
+        """Kelvin are converted, which takes more than a factor."""
+        name = getattr(self.temperature, "name", None)
+        unit = None if name is None else getattr(rows[name], "unit", None)
+        if unit is None or unit == u.deg_C or not unit.is_equivalent(u.deg_C, u.temperature()):
+            return rows
+        celsius = rows[name].to(u.deg_C, u.temperature())
+        return rows.replace(columns={**rows.columns, name: celsius})
 
     @property
     def air_not_given(self) -> tuple[str, ...]:

@@ -277,6 +277,19 @@ def test_the_kit_with_everything_from_columns(model):
     check_effect(AtmosphericRefraction(observer, model=model), stars=stars)
 
 
+def test_temperatures_in_kelvin():
+    stars = up(3).replace(columns={"T": np.array([283.15, np.nan, 293.15]) * u.K, "C": [10.0, 0, 20] * u.deg_C})
+    kelvin, celsius = (
+        quietly(AtmosphericRefraction(at_paranal(temperature=ak.column(name))).apply, stars).direction for name in "TC"
+    )
+    assert np.abs(kelvin - celsius)[:, [0, 2]].max() < 1e-16
+    assert np.isnan(kelvin[:, 1]).all()
+    with pytest.raises(InputError, match="column 'T' is in m, which is no unit of the kind of deg_C"):
+        AtmosphericRefraction(at_paranal(temperature=ak.column("T"))).apply(
+            stars.replace(columns={"T": [1, 2, 3] * u.m})
+        )
+
+
 def test_rows_are_refused_by_reason():
     n = 10
     stars = standing(np.array([10.0] * 8 + [100.0, 10.0]), np.arange(10.0), at_paranal(2026.2))

@@ -134,3 +134,11 @@ def test_times_that_are_missing_or_out_of_reach_are_told_apart():
     early = horizon(PARANAL, 1965.4)
     assert not early.outside.any()
     assert last > 60000
+
+
+def test_old_and_new_times_together_are_as_alone():
+    """The Earth's rotation before 1973 stands in another table than that of today."""
+    years = np.array([1965.5, 2000.0, 2026.9])
+    found = horizon(PARANAL, years)
+    for row, year in enumerate(years):
+        assert np.abs(found.zenith[:, row] - horizon(PARANAL, year).zenith[:, 0]).max() < 1e-15

@@ -39,7 +39,9 @@ class AtmosphericRefraction(ak.Effect):
     and, by its refractivity :math:`n(\lambda) - 1`, on the wavelength (source 004, "Astrophysical and Environmental
     Contamination"). With `reference_wavelength` what is left is differential chromatic refraction,
 
-    .. math:: R = R_\lambda(z) - R_{\lambda_0}(z) \approx [n(\lambda) - n(\lambda_0)]\,\tan z,
+    .. math::
+
+        R = R_\lambda(z) - R_{\lambda_0}(z) \approx [n(\lambda) - n(\lambda_0)]\,\tan z,
 
     how much higher a star of the wavelength ``observer.obswl`` stands than one of the reference wavelength in the
     same place: what remains in positions relative to stars of that colour, and what fakes a parallax if it changes
@@ -58,15 +60,15 @@ class AtmosphericRefraction(ak.Effect):
     through a spherical atmosphere of two layers in hydrostatic balance: 6.5 K/km to 11 km, isothermal to 80 km, vapour
     falling off as :math:`T^{18.36}` (Hohenkerk & Sinclair 1985), on the local radius of curvature. The refractivity at
     the ground is Ciddor's (1996), for 0.3 to 1.7 micron, with 450 ppm of carbon dioxide, good to a few 1e-8, which is
-    10 mas at 45 deg. It is valid from the zenith to 1 deg below the horizon, where real air differs from any model by a
+    6 mas at 45 deg. It is valid from the zenith to 1 deg below the horizon, where real air differs from any model by a
     per cent and more, and read off a table that is good to 1e-16 rad.
 
     Parameters
     ----------
     observer : Observer
         Where (an ``EarthLocation``) and when, and the air: `pressure`, `temperature`, `relative_humidity` (to liquid
-        water) and the wavelength `obswl`, all of them given; each may come from a column. A band and a spectrum have an
-        effective wavelength, `~astrokin.effective_wavelength`.
+        water) and the wavelength `obswl` (in vacuum), all of them given; each may come from a column. A band and a
+        spectrum have an effective wavelength, `~astrokin.effective_wavelength`.
     reference_wavelength : `~astropy.units.Quantity`, optional
         That of the stars relative to which positions are measured; not given: all of the refraction.
     model : {"refco", "integral"}
