@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +47,7 @@ class _Gathered:
         if self.out is None:
             if self.whole is not None and is_part(part, self.whole, rows):
                 return
-            self.out = _empty((*part.shape[:-1], self.n), part.dtype)
+            self.out = np.empty((*part.shape[:-1], self.n), part.dtype)
             if self.whole is not None:
                 self.out[..., : rows.start] = self.whole[..., : rows.start]
         self.out[..., rows] = part
@@ -62,20 +61,6 @@ class _Gathered:
 
     def result(self) -> NDArray:
         return self.so_far if self.out is None else frozen(self.out)
-
-
-#: A large page of memory: one fault where there would be 512.
-_PAGE = 1 << 21
-
-
-def _empty(shape: tuple[int, ...], dtype: np.dtype) -> NDArray:
-    """An array not yet filled, in whole large pages: a result of 100 MB is then there some 3 ns a star sooner."""
-    size = math.prod(shape) * dtype.itemsize
-    if size < 2 * _PAGE:
-        return np.empty(shape, dtype)
-    memory = np.empty(size + 2 * _PAGE, np.uint8)
-    start = -_address(memory) % _PAGE
-    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def _address(array: NDArray) -> int:

@@ -6,6 +6,7 @@ the SOFA documentation of ``starpv``, ``starpm`` and ``pvstar``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import astropy.units as u
@@ -86,68 +87,83 @@ def _velocity(raw: Any, stretch: Array, square: Array, f: Array, t: float | Arra
 
 def jacobian(stars: Stars, t: float | Array) -> Array:
     """Derivatives (n, 6, 6) of `standard_model` in local tangent axes, in closed form."""
-    raw = stars.raw
-    east, north = raw.basis
     after = standard_model(stars, t)
-    axes = after.raw.basis
     model = _Differential(stars, after, t)
-    zero = np.zeros(len(stars))
-    out = np.empty((len(stars), 6, 6))
-    turns = (MAS_IN_RAD * east, MAS_IN_RAD * north)
-    still = np.zeros((3, 1))
-    for j in range(6):
-        dr = turns[j] if j < 2 else still
-        dmu = (east, north)[j - 3] if j in (3, 4) else still
-        columns = model(dr, 1.0 if j == 2 else zero, dmu, 1.0 if j == 5 else zero)
-        for i, value in enumerate(_in_axes(*columns, *axes)):
-            out[:, i, j] = value
-    return out
+    by_column = np.empty((6, 6, len(stars)))
+    for column, values in zip(by_column, model.columns(), strict=True):
+        for row, value in zip(column, values, strict=True):
+            row[:] = value
+    return np.ascontiguousarray(by_column.transpose(2, 1, 0))
 
 
-def _in_axes(dr: Array, dparallax: Array, dmu: Array, dvelocity: Array, east: Array, north: Array) -> list[Array]:
-    turn = 1.0 / MAS_IN_RAD
-    return [dot(east, dr) * turn, dot(north, dr) * turn, dparallax, dot(east, dmu), dot(north, dmu), dvelocity]
+#: Components of a vector along the axes east, north, outward of the start; what is not there is zero.
+_Vector = dict[int, Array]
 
 
 class _Differential:
-    """First-order changes of (direction, parallax, proper motion, radial velocity) after the motion."""
+    """First-order changes of the six parameters after the motion, in the axes there."""
 
     def __init__(self, stars: Stars, after: Stars, t: float | Array) -> None:
         self.raw, self.after, self.t = stars.raw, after.raw, t
         self.kept = _kept(stars)
         self.zeta = _radial(self.raw)
+        axes, ends = ((*raw.basis, raw.direction) for raw in (self.raw, self.after))
+        self.turn = [[dot(end, axis) for axis in axes] for end in ends]
+        self.motion = [dot(axis, self.raw.proper_motion) for axis in axes[:2]]
+        self.motion_after = [dot(end, self.after.proper_motion) for end in ends[:2]]
         self.square = dot(self.raw.proper_motion, self.raw.proper_motion) * MAS_IN_RAD**2  # (rad/yr)^2
         self.stretch = 1.0 + self.zeta * t
         self.f = 1.0 / np.sqrt(self.stretch**2 + self.square * t * t)
+        self.cube = self.f**3
 
-    def __call__(self, dr: Array, dparallax: Any, dmu: Array, dvelocity: Any) -> tuple[Array, Array, Array, Array]:
-        raw, t, f = self.raw, self.t, self.f
-        r, mu = raw.direction, raw.proper_motion
-        dzeta = (dvelocity * raw.parallax + raw.radial_velocity * dparallax) * (MAS_IN_RAD / A)
-        carried = dmu - dot(mu, dr) * r  # the proper motion goes along with the direction in parallel
-        dx = dr * self.stretch + r * (t * dzeta) + carried * (t * MAS_IN_RAD)
-        dlog = -f * dot(self.after.direction, dx)  # df / f
-        dsquare = 2.0 * dot(mu, dmu) * MAS_IN_RAD**2
-        turned = (
-            carried * self.stretch
-            + mu * (t * dzeta)
-            - dr * (self.square * t / MAS_IN_RAD)
-            - r * (dsquare * t / MAS_IN_RAD)
-        )
-        return (
-            dx * f,
-            dparallax * f + self.after.parallax * dlog,
-            self.after.proper_motion * (3.0 * dlog) + turned * f**3,
-            self._radial_velocity(dlog, dzeta, dsquare, dparallax, dvelocity),
-        )
+    def columns(self) -> Iterator[list[Array]]:
+        """What 1 mas east, 1 mas north, 1 mas of parallax, 1 mas/yr east and north, and 1 km/s outward become."""
+        t, raw, stretch = self.t, self.raw, self.stretch
+        for i, motion in enumerate(self.motion):
+            # The proper motion goes along with the direction in parallel: outward by -(mu . dr).
+            along = motion * -MAS_IN_RAD
+            place = {i: stretch * MAS_IN_RAD, 2: along * (t * MAS_IN_RAD)}
+            yield self._changes(place, {i: self.square * -t, 2: along * stretch})
+        yield self._by_radial_motion(raw.radial_velocity, dparallax=1.0)
+        for i, motion in enumerate(self.motion):
+            dsquare = motion * (2.0 * MAS_IN_RAD**2)
+            place = {i: np.full_like(stretch, MAS_IN_RAD) * t}
+            yield self._changes(place, {i: stretch, 2: dsquare * (t / -MAS_IN_RAD)}, dsquare=dsquare)
+        yield self._by_radial_motion(raw.parallax, dvelocity=1.0)
 
-    def _radial_velocity(self, dlog: Array, dzeta: Array, dsquare: Array, dparallax: Any, dvelocity: Any) -> Array:
-        raw, t = self.raw, self.t
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            gain = (dsquare - self.square * dparallax / raw.parallax) * (A * t / MAS_IN_RAD) / raw.parallax
-        free = self.after.radial_velocity * dlog + self.f * (
-            dvelocity * self.stretch + raw.radial_velocity * t * dzeta + gain
-        )
+    def _by_radial_motion(self, factor: Array, dparallax: float = 0.0, dvelocity: float = 0.0) -> list[Array]:
+        dstretch = factor * (self.t * MAS_IN_RAD / A)
+        turned = {i: motion * dstretch for i, motion in enumerate(self.motion)}
+        return self._changes({2: dstretch}, turned, dstretch, 0.0, dparallax, dvelocity)
+
+    def _changes(
+        self,
+        place: _Vector,
+        turned: _Vector,
+        dstretch: Any = 0.0,
+        dsquare: Any = 0.0,
+        dparallax: float = 0.0,
+        dvelocity: float = 0.0,
+    ) -> list[Array]:
+        """The six changes from those of r (1 + zeta t) + mu t and mu (1 + zeta t) - r mu^2 t."""
+        dlog = self._toward(2, place) * -self.f  # df / f
+        moved = [self._toward(i, place) * (self.f / MAS_IN_RAD) for i in range(2)]
+        motions = [self._toward(i, turned) * self.cube + self.motion_after[i] * (3.0 * dlog) for i in range(2)]
+        parallax = self.after.parallax * dlog + dparallax * self.f
+        return [*moved, parallax, *motions, self._radial_velocity(dlog, dstretch, dsquare, dparallax, dvelocity)]
+
+    def _toward(self, end: int, vector: _Vector) -> Array:
+        """The component along an axis there."""
+        return sum((self.turn[end][i] * value for i, value in vector.items()), start=np.zeros(()))
+
+    def _radial_velocity(self, dlog: Array, dstretch: Any, dsquare: Any, dparallax: float, dvelocity: float) -> Array:
+        raw = self.raw
+        free = raw.radial_velocity * dstretch + dvelocity * self.stretch
+        if dparallax or np.ndim(dsquare):
+            with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+                gain = (dsquare - self.square * (dparallax / raw.parallax)) * (A * self.t / MAS_IN_RAD) / raw.parallax
+            free = free + gain
+        free = self.after.radial_velocity * dlog + self.f * free
         return free if self.kept is None else np.where(self.kept, dvelocity, free)
 
 
