@@ -285,5 +285,6 @@ def _propagated(fit: Fit, derive: Derive, derived: Mapping[str, u.Quantity]) -> 
         lost = ((slopes[k] != 0) & np.isnan(np.einsum("...ii->...i", local))).any(axis=-1)
         slope, covariance = np.nan_to_num(slopes[k]), np.nan_to_num(local)
         variance = np.einsum("...i,...ij,...j->...", slope, covariance, slope)
-        out[k] = np.where(lost | np.isnan(v.value), np.nan, np.sqrt(variance)) * v.unit
+        lost |= np.isnan(v.value) | (variance < 0.0)  # by round-off, where it is zero: no error that one could state
+        out[k] = np.sqrt(np.where(lost, np.nan, variance)) * v.unit
     return out

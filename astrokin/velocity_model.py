@@ -310,6 +310,19 @@ def misfit(w: dict[tuple[int, int], Array], e: list[Array | None]) -> Array:
     return reduce(np.add, parts)
 
 
+def log_determinant(w: dict[tuple[int, int], Array], data: Sample) -> Array:
+    """Logarithm of the determinant of the local weights, of the components that were measured."""
+    zero = np.zeros(1)
+    a, b, c = (w.get(k, zero) for k in ((0, 0), (0, 1), (1, 1)))
+    if 2 not in data.used:
+        return np.log(a * c - b * b)
+    k = w[2, 2] if data.has_radial is None else np.where(data.has_radial, w[2, 2], 1.0)
+    if 0 not in data.used:
+        return np.log(k)
+    x, y = (w.get(pair, zero) / k for pair in ((0, 2), (1, 2)))
+    return np.log(k * ((a - k * x * x) * (c - k * y * y) - (b - k * x * y) ** 2))
+
+
 def trace(w: dict[tuple[int, int], Array]) -> Array:
     """Trace of the weights of each row."""
     return reduce(np.add, [element for (a, b), element in w.items() if a == b])

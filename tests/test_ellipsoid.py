@@ -12,6 +12,7 @@ from astropy.coordinates import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import optimize, stats
 
 import astrokin as ak
 from astrokin import galaxy, simulation
@@ -285,3 +286,199 @@ def test_parallax_errors_are_taken_off_to_second_order(method, use, axes):
         assert fit[name].value == pytest.approx(true[name].value, rel=6e-3), name
     for name in list(fit)[:3]:
         assert fit[name].value == pytest.approx(true[name].value, abs=0.4), name
+
+
+# ---- stars of another kind -----------------------------------------------------------------------------------
+
+
+def with_halo(n, share, seed, spread=(140.0, 85.0, 85.0)):
+    """A disc sample in which a share of the stars is a halo that hardly rotates, not round as the model has it."""
+    rng = np.random.default_rng(seed)
+    stars, truth = Ellipsoid().simulate(n, rng)
+    k = round(share * n)
+    mean = np.array([0.0, 20.0, 0.0]) - galaxy.velocity_of_sun().value
+    velocity = mean[:, None] + np.array(spread)[:, None] * rng.normal(size=(3, k))
+    halo = simulation.observed(simulation.disc(k, rng), velocity, rng)
+    return ak.Stars.joined([stars[k:], halo]), truth
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1])
+@pytest.mark.parametrize("use", [("pm", "rv"), ("pm",)])
+def test_halo_stars_do_not_harm_a_robust_fit(share, use):
+    stars, truth = with_halo(5000, share, seed=12)
+    fit = Ellipsoid(robust=True, use=use).fit(stars)
+    assert fit.converged
+    assert max(map(abs, pulls(fit, truth).values())) < 4
+    assert fit["background_share"].value == pytest.approx(share, abs=4 * fit.error["background_share"].value)
+    plain = pulls(Ellipsoid(use=use).fit(stars), truth)
+    assert plain["sigma_WW"] > 4
+    assert plain["mean_V"] < -3
+
+
+def test_clipping_makes_the_dispersion_too_small_and_a_robust_fit_does_not():
+    stars, truth = Ellipsoid().simulate(20_000, np.random.default_rng(7))
+    assert pulls(Ellipsoid(clip=1.6).fit(stars), truth)["sigma_UU"] < -4
+    assert abs(pulls(Ellipsoid(robust=True).fit(stars), truth)["sigma_UU"]) < 4
+
+
+def test_without_them_it_is_the_plain_fit():
+    stars, _ = Ellipsoid().simulate(3000, np.random.default_rng(2))
+    plain, robust = Ellipsoid().fit(stars), Ellipsoid(robust=True).fit(stars)
+    off = (values(plain) - values(robust)) / [plain.error[k].value for k in plain]
+    np.testing.assert_allclose(off, 0.0, atol=0.03)
+    errors = [[f.error[k].value for k in plain] for f in (plain, robust)]
+    np.testing.assert_allclose(errors[1], errors[0], rtol=0.05)
+
+
+def test_a_robust_fit_in_groups_is_that_of_each():
+    one, _ = with_halo(2000, 0.05, seed=3)
+    other, _ = with_halo(1500, 0.1, seed=4)
+    both = ak.Stars.joined([s.replace(columns={"kind": np.full(len(s), k)}) for k, s in enumerate((one, other))])
+    fit = Ellipsoid(robust=True, by="kind").fit(both)
+    for k, stars in enumerate((one, other)):
+        alone = Ellipsoid(robust=True).fit(stars)
+        np.testing.assert_allclose(
+            [(fit[n][k] - alone[n]) / alone.error[n] for n in alone], np.zeros(len(alone)), atol=2e-3
+        )
+
+
+def test_the_robust_fit_is_the_maximum_of_the_mixtures_likelihood():
+    """Against a general optimiser on the density written out, with errors of its own inverse curvature."""
+    stars, _ = with_halo(800, 0.08, seed=5)
+    stars = stars.replace(covariance=None)
+    velocity = stars.uvw.value
+    rest = -galaxy.velocity_of_sun().value
+
+    def minus(p):
+        root = np.zeros((3, 3))
+        root[np.tril_indices(3)] = p[3:9]
+        f = 1 / (1 + np.exp(-p[9]))
+        return -np.logaddexp(
+            np.log1p(-f) + stats.multivariate_normal(p[:3], root @ root.T).logpdf(velocity.T),
+            np.log(f) + stats.multivariate_normal(rest, 120.0**2 * np.eye(3)).logpdf(velocity.T),
+        ).sum()
+
+    start = [*MEAN, *np.linalg.cholesky(TENSOR)[np.tril_indices(3)], -2.5]
+    best = optimize.minimize(minus, start, method="BFGS").x
+    root = np.zeros((3, 3))
+    root[np.tril_indices(3)] = best[3:9]
+    fit = Ellipsoid(robust=True).fit(stars)
+    n = len(stars) * (1 - fit["background_share"].value)
+    told = [*best[:3], *((root @ root.T) * n / (n - 1))[np.triu_indices(3)], 1 / (1 + np.exp(-best[9]))]
+    off = (values(fit, fit) - told) / [fit.error[k].value for k in fit]
+    np.testing.assert_allclose(off, 0.0, atol=0.01)
+
+
+def test_moments_cannot_be_robust():
+    with pytest.raises(InputError, match="robust needs method='likelihood'"):
+        Ellipsoid(method="moments", robust=True)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_outlier_is_clipped(method):
+    stars, _ = Ellipsoid().simulate(500, np.random.default_rng(2))
+    velocity = np.array(stars.raw.radial_velocity)
+    velocity[7] = 900.0
+    fit = Ellipsoid(method=method, clip=5.0).fit(stars.replace(radial_velocity=velocity))
+    assert fit.left_out == {"clipped beyond 5 sigma": 1}
+
+
+# ---- too few, too alike, too noisy -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [{}, {"use": "pm"}, {"method": "moments"}, {"robust": True}], ids=str)
+@pytest.mark.parametrize("n", [1, 2, 5, 9])
+def test_a_few_stars_determine_nothing_and_say_so(options, n):
+    stars, _ = Ellipsoid().simulate(50, np.random.default_rng(2))
+    fit = Ellipsoid(**options).fit(stars[:n])
+    assert fit.undetermined.keys() == set(fit)
+    assert all("too few stars" in reason for reason in fit.undetermined.values())
+    assert all(np.isnan(v) for v in [*fit.values(), *fit.error.values(), *fit.derived.values()])
+
+
+@pytest.mark.parametrize("options", [{}, {"use": "pm"}, {"method": "moments"}, {"robust": True}], ids=str)
+def test_a_group_with_one_star_does_not_harm_the_others(options):
+    stars, _ = Ellipsoid().simulate(400, np.random.default_rng(2))
+    kind = np.where(np.arange(400) == 33, "one", "many")
+    fit = Ellipsoid(by="kind", **options).fit(stars.replace(columns={"kind": kind}))
+    alone = Ellipsoid(**options).fit(stars[kind == "many"])
+    assert fit.converged
+    np.testing.assert_allclose([fit[k][0] / alone[k] for k in alone if k != "background_share"], 1.0, rtol=1e-3)
+    assert all(np.isnan(fit[k][1]) for k in fit)
+    assert "too few stars" in fit.undetermined["sigma_UU"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_proper_motions_in_one_direction_do_not_show_what_lies_along_it(method):
+    rng = np.random.default_rng(3)
+    n = 300
+    stars = ak.Stars(
+        ra=np.full(n, 40.0) * u.deg,
+        dec=np.full(n, 20.0) * u.deg,
+        parallax=rng.uniform(5, 8, n) * u.mas,
+        pmra=rng.normal(0, 30, n) * u.mas / u.yr,
+        pmdec=rng.normal(0, 30, n) * u.mas / u.yr,
+        radial_velocity=rng.normal(0, 30, n) * KS,
+    )
+    fit = Ellipsoid(use="pm", method=method).fit(stars)
+    assert {"mean_U", "mean_V", "mean_W"} <= fit.undetermined.keys()
+    assert "sigma_UU" in fit.undetermined
+    assert all(np.isnan(fit[k]) for k in fit.undetermined)
+    assert not Ellipsoid(method=method).fit(stars).undetermined
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_dispersion_smaller_than_the_errors_is_named(method):
+    """A sample at rest, with errors that are said to be larger than they are."""
+    rng = np.random.default_rng(4)
+    n = 400
+    velocity, place = np.tile(MEAN[:, None], n), simulation.disc(n, rng)
+    stars = simulation.observed(place, velocity, rng, errors={"radial_velocity": 5.0, "pmra": 1.0, "pmdec": 1.0})
+    doubled = {k: 2.0 * stars.raw.covariance.error(k) for k in ("parallax", "pmra", "pmdec", "radial_velocity")}
+    fit = Ellipsoid(method=method).fit(stars.replace(covariance=Covariance(errors=doubled)))
+    assert any("errors explain the whole scatter" in note for note in fit.notes)
+    assert np.isfinite([v.value for v in fit.values()]).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_singular_tensor_is_named(method):
+    """All stars move in a plane, exactly."""
+    velocity, place = drawn(400)
+    velocity[2] = -7.0
+    fit = Ellipsoid(method=method).fit(catalogue(velocity, place))
+    assert any("errors explain the whole scatter" in note for note in fit.notes)
+    assert fit["sigma_WW"].value < 2.0
+
+
+def test_without_any_radial_velocity_the_proper_motions_are_used_or_it_is_said():
+    stars, _ = Ellipsoid().simulate(500, np.random.default_rng(2))
+    none = stars.replace(radial_velocity=np.full(500, np.nan))
+    both, sky = Ellipsoid().fit(none), Ellipsoid(use="pm").fit(none)
+    np.testing.assert_allclose(values(both), values(sky), rtol=1e-9)
+    with pytest.raises(InputError, match="500 no radial velocity"):
+        Ellipsoid(use="rv").fit(none)
+
+
+@pytest.mark.parametrize("options", [{"method": "moments"}, {"axes": "cylindrical"}], ids=str)
+def test_stars_without_a_distance_are_left_out_by_name(options):
+    stars, _ = Ellipsoid().simulate(500, np.random.default_rng(2))
+    parallax = np.where(np.arange(500) < 3, -0.1, stars.raw.parallax)
+    fit = Ellipsoid(**options).fit(stars.replace(parallax=parallax))
+    assert fit.left_out == {"parallax not positive, no distance": 3}
+    assert fit.used == 497
+
+
+# ---- figures ---------------------------------------------------------------------------------------------------
+
+
+def test_figures():
+    pytest.importorskip("matplotlib")
+    stars, _ = Ellipsoid().simulate(1000, np.random.default_rng(2))
+    for options in ({}, {"axes": "cylindrical"}):
+        figure = Ellipsoid(**options).fit(stars).plot()
+        assert [ax.get_title().split(" ")[0] for ax in figure.axes] == ["vertex", "tilt"]
+        figure.draw_without_rendering()
+    halves = stars.replace(columns={"half": np.arange(1000) % 2})
+    figure = Ellipsoid(by="half").fit(halves).plot()
+    assert len(figure.axes) == 4
+    assert "not determined" in Ellipsoid().fit(stars[:5]).plot().axes[0].get_title()

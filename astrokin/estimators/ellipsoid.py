@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -11,11 +11,12 @@ import astropy.units as u
 import numpy as np
 
 import astrokin as ak
-from astrokin import velocity_model
-from astrokin.estimators import cylindrical, ellipsoid_sample, principal_axes
+from astrokin import galaxy, velocity_model
+from astrokin.estimators import background, cylindrical, ellipsoid_sample, principal_axes
 from astrokin.estimators.constant_field import ConstantFieldFit
 from astrokin.estimators.ellipsoid_axes import AXES, Axes
 from astrokin.estimators.fields import Field
+from astrokin.estimators.linear_field import State
 from astrokin.estimators.linear_fit import VELOCITY, Array
 from astrokin.estimators.velocity_moments import Moments, freed, moved_moments
 
@@ -82,7 +83,15 @@ class VelocityEllipsoid(ConstantFieldFit):
     dispersion: ClassVar[str] = "full"  # type: ignore[misc]
 
     method: str = ak.option("likelihood", allowed=("likelihood", "moments"), doc="maximum likelihood, or moments")
+    robust: bool = ak.option(False, kind=bool, doc="whether some of the stars may belong to a broad background")
     axes: str = ak.option("galactic", allowed=tuple(AXES), doc="the axes of the velocities")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.robust and self.method != "likelihood":
+            raise ak.errors.InputError(
+                "VelocityEllipsoid.robust needs method='likelihood': moments have no way to tell who belongs."
+            )
 
     # ---- the model ---------------------------------------------------------------------------------------
 
@@ -114,6 +123,8 @@ class VelocityEllipsoid(ConstantFieldFit):
 
     def collect(self, rows: Any, params: Any) -> Any:
         """What a pass sums up."""
+        if self.robust and params is not None:
+            return self._collect_mixture(self._rows(rows), params)
         if self.method == "likelihood":
             return super().collect(rows, params)
         rows = self._rows(rows)
@@ -122,6 +133,8 @@ class VelocityEllipsoid(ConstantFieldFit):
 
     def solve(self, summary: Any, params: Any) -> ak.Fit:
         """A step of the likelihood; or the moments, about the mean of the pass before."""
+        if self.robust:
+            return self._solve_mixture(summary, params)
         if self.method == "likelihood":
             return super().solve(summary, params)
         normal = summary.normal_equations(self._signs)
@@ -129,6 +142,41 @@ class VelocityEllipsoid(ConstantFieldFit):
         if params is None or not params.final:
             return ak.Fit(self._named(state), state=state, converged=params is not None)
         return self._finished(normal, state, True, self._notes(state, summary))
+
+    def _collect_mixture(self, rows: Any, params: Any) -> background.MixtureSums:
+        inward = [-v for v in galaxy.velocity_of_sun().value] if self.axes == "galactic" else [0.0, 0.0, 0.0]
+        tensor = background.VARIANCE * np.eye(3)
+        values = np.array([[*inward, *tensor[np.triu_indices(3)]]])
+        at_rest = self.terms(rows, State(values, tensor[None], self.field))
+        return background.collected(self.terms(rows, params.state.model), at_rest, params.state.share, params.final)
+
+    def _solve_mixture(self, summary: Any, params: Any) -> ak.Fit:
+        if params is None:
+            fit = super().solve(summary, None)
+            share = np.full(len(fit.state.values), background.START)
+            return replace(fit, state=background.MixtureState(fit.state, share))
+        state = params.state
+        fit = super().solve(summary.model, replace(params, state=state.model))
+        share, still = summary.next_share(state.share)
+        if not params.final:
+            converged = fit.converged and still
+            model = fit.state.with_settled(converged)
+            return replace(fit, state=background.MixtureState(model, share), converged=converged)
+        normal = summary.model.normal_equations(self._shape, self.field)
+        whole = summary.normal_equations(normal, self._shape, self.field)
+        model = replace(fit.state, values=np.column_stack([fit.state.values, share]))
+        return self._finished(whole, model, fit.converged, fit.notes)
+
+    def residual(self, rows: Any, params: Any) -> Array:
+        """Root of e^T W e over the number of measured components."""
+        state = getattr(params.state, "model", params.state)
+        return super().residual(rows, replace(params, state=state))
+
+    def _named(self, state: State) -> dict[str, u.Quantity]:
+        if state.values.shape[1] == len(self._shape) + 3:
+            return super()._named(state)
+        values = super()._named(replace(state, values=state.values[:, :-1]))
+        return {**values, "background_share": state.values[:, -1] << u.one}
 
     def _freed(self, rows: Any) -> velocity_model.Sample:
         """The sample with the known flow taken out, which the moments do not know of."""
@@ -198,6 +246,7 @@ class VelocityEllipsoid(ConstantFieldFit):
     def examples(cls) -> Any:
         yield cls()
         yield cls(use=("pm",))
+        yield cls(robust=True)
         yield cls(method="moments")
         yield cls(method="moments", use=("pm",))
         yield cls(axes="cylindrical", rotation=(15.3, -11.9, -3.2, -3.3) * u.km / u.s / u.kpc)

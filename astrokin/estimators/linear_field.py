@@ -99,8 +99,21 @@ class Terms:
             v_sun = -_acting(matrix, self.slopes)
         self.matrix, self.tensor, self.v_sun = matrix, tensor, v_sun
         self.local = velocity_model.inverse(velocity_model.variance(data, tensor, v_sun, e), data)
-        self.drawn = drawn = velocity_model.columns(self.local, data)
-        self.pull, self.weight = velocity_model.pulls(drawn, e, data), velocity_model.matrices(drawn, data)
+
+    @cached_property
+    def drawn(self) -> dict[int, Array]:
+        """What a unit of each local residual pulls at."""
+        return velocity_model.columns(self.local, self.data)
+
+    @cached_property
+    def pull(self) -> Array:
+        """W e of each row, (3, n)."""
+        return velocity_model.pulls(self.drawn, self.e, self.data)
+
+    @cached_property
+    def weight(self) -> Array:
+        """W of each row, (6, n)."""
+        return velocity_model.matrices(self.drawn, self.data)
 
     def _regressors(self) -> tuple[Array, Array | None]:
         """What the columns of the field act on, and its derivatives by the parallax unless only the last has one."""
@@ -226,13 +239,18 @@ class Terms:
         return grouped_product(a if times is None else a * times, b, group, n_groups)
 
     def _meat(self, pull: Array) -> Array:
-        """Sums of the products of (W e)_i xi_k and of the scores of the dispersion, (G, 3 r + q, 3 r + q)."""
+        """Sums of the products of the rows' scores, (G, 3 r + q, 3 r + q)."""
+        scores = self.scores(pull)
+        return self._total(scores, scores)
+
+    def scores(self, pull: Array) -> Array:
+        """(W e)_i xi_k, and the scores of the dispersion, (3 r + q, n)."""
         r = len(self.regressor)
         scores = np.empty((3 * r + self.shape.shape[1], len(self.rows)))
         for i in range(3):
             np.multiply(self.pull[i], self.regressor, out=scores[i * r : (i + 1) * r])
         scores[3 * r :] = self._scatter(pull)
-        return self._total(scores, scores)
+        return scores
 
     def _scatter(self, pull: Array) -> Array:
         """Scores of the dispersion parameters, half the parts of parallax^2 (W e e^T W - W), (q, n)."""
@@ -314,11 +332,7 @@ class Sums:
     def _meat_of_parameters(self, shape: Array, field: Field) -> Array:
         """The sums of the products of the scores of the parameters, (G, p + q, p + q)."""
         assert self.meat is not None
-        p, q, r = len(field.names), shape.shape[1], len(field.fitted)
-        scores = np.zeros((p + q, 3 * r + q))
-        turned = np.einsum("pik,ij->pjk", field.elements[:, :, field.fitted], galaxy.icrs_to_galactic())
-        scores[:p, : 3 * r] = turned.reshape(p, 3 * r)
-        scores[p:, 3 * r :] = np.eye(q)
+        scores = of_parameters(shape, field)
         return scores @ self.meat @ scores.T
 
     def _turned_spread(self, turning: Array) -> Array:
@@ -350,6 +364,16 @@ class Sums:
         whole = self.leverage[:, velocity_model.places(6)]
         whole = np.einsum("pq,rt,gqts->gprs", turning, turning, whole)
         return np.einsum("ab,giabjs->gijs", tensor, whole[:, place][:, :, :, place])
+
+
+def of_parameters(shape: Array, field: Field) -> Array:
+    """What makes the scores of the parameters of those of `Terms.scores`, (p + q, 3 r + q)."""
+    p, q, r = len(field.names), shape.shape[1], len(field.fitted)
+    out = np.zeros((p + q, 3 * r + q))
+    turned = np.einsum("pik,ij->pjk", field.elements[:, :, field.fitted], galaxy.icrs_to_galactic())
+    out[:p, : 3 * r] = turned.reshape(p, 3 * r)
+    out[p:, 3 * r :] = np.eye(q)
+    return out
 
 
 def _added(a: Any, b: Any) -> Any:
