@@ -1,15 +1,19 @@
-"""When and in which direction a survey satellite scans a source: a nominal scanning law like Gaia's, for studies."""
+"""When and in which direction a survey satellite scans a source, and what it observes: epochs for studies."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 from numpy.typing import NDArray
 
-from astrokin.angles import dot, tangent_basis
+from astrokin.angles import dot, sine_cosine, tangent_basis
+from astrokin.epochs import Epochs
 from astrokin.errors import InputError
+from astrokin.stars import Stars
+from astrokin.units import MAS, MAS_IN_RAD, raw_values
 
 Array = NDArray[np.float64]
 
@@ -123,6 +127,67 @@ class ScanningLaw:
         delays = (turn, (turn + self.basic_angle / 360.0) % 1.0)
         times = [spins[spin] + period * d for d in delays]
         return np.tile(source + first, 2), np.concatenate(times), np.tile(angle, 2)
+
+
+def observed(
+    stars: Stars, transits: Transits, effects: Any, error: u.Quantity, rng: np.random.Generator, plane: bool = False
+) -> Epochs:
+    r"""Epochs of stars as effects make them look, offsets from the stars' catalogue places, with noise.
+
+    The apparent place is taken by `effects` for each transit; its gnomonic offset from the catalogue place,
+    :math:`(\Delta\alpha^*, \Delta\delta)`, or along the scan
+    :math:`\Delta\alpha^*\sin\psi + \Delta\delta\cos\psi`, gets Gaussian noise.
+
+    Parameters
+    ----------
+    stars : Stars
+        The catalogue.
+    transits : Transits
+        Those of a `ScanningLaw`, or of any times and angles.
+    effects : Effect or Chain
+        Their times are those of the transits: ``ak.column("obstime")``.
+    error : `~astropy.units.Quantity`
+        Standard error of an observation, one for all or one for each transit.
+    rng : `numpy.random.Generator`
+    plane : bool
+        Whether both coordinates are observed, not only the one along the scan.
+
+    Returns
+    -------
+    Epochs
+        With ``ra`` and ``dec`` of the catalogue, and the stars' ``source_id`` or their numbers; without parallax
+        factors, which an observer gives.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import astropy.units as u
+    >>> import astrokin as ak
+    >>> from astrokin.scanning import Transits, observed
+    >>> star = ak.Stars(ra=[266.4] * u.deg, dec=[-28.9] * u.deg, parallax=[1000] * u.mas)
+    >>> transits = Transits(np.array([0, 0]), np.array([2016.22, 2016.72]), np.array([90.0, 90.0]))
+    >>> parallax = ak.effects.AnnualParallax(ak.Observer(ak.column("obstime")))
+    >>> observed(star, transits, parallax, 0.01 * u.mas, np.random.default_rng(1))["abscissa"].round(0)
+    <Quantity [ 989., -986.] mas>
+    """
+    rows = stars[transits.source]
+    places = rows.raw.angle("ra") * u.deg, rows.raw.angle("dec") * u.deg
+    rows = rows.replace(columns={**rows.columns, "obstime": transits.time})
+    seen = effects.apply(rows).raw.direction
+    sigma = np.broadcast_to(raw_values(error, MAS, "error"), len(transits))
+    away = dot(seen, rows.raw.direction)
+    x, y = (dot(seen, axis) / away / MAS_IN_RAD for axis in rows.raw.basis)
+    columns = {"source_id": rows["source_id"] if "source_id" in stars.columns else transits.source}
+    fields: dict[str, Any] = {"ra": places[0], "dec": places[1]}
+    if plane:
+        fields |= {"delta_ra": x + sigma * rng.normal(size=len(x)), "delta_dec": y + sigma * rng.normal(size=len(x))}
+        fields |= {"delta_ra_error": sigma, "delta_dec_error": sigma}
+    else:
+        sine, cosine = sine_cosine(transits.scan_angle)
+        fields |= {"abscissa": x * sine + y * cosine + sigma * rng.normal(size=len(x)), "abscissa_error": sigma}
+        fields["scan_angle"] = transits.scan_angle * u.deg
+    fields = {k: v if hasattr(v, "unit") else v << MAS for k, v in fields.items()}
+    return Epochs(obstime=transits.time, columns=columns, **fields)
 
 
 def _sun(time: Array) -> Any:
