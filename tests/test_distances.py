@@ -1,0 +1,289 @@
+"""Distances from parallaxes: modes in closed form, fine quadratures, a universe drawn from the prior, bad input."""
+
+import warnings
+
+import astropy.units as u
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import integrate
+
+import astrokin as ak
+from astrokin import distance_posterior as kernel
+from astrokin.distance_priors import AnyDensity, ExponentialDensity, UniformVolume
+from astrokin.distance_table import fitted_length
+from astrokin.errors import InputError, MissingDependencyError, RowsWarning
+
+EXPONENTIAL, UNIFORM = ExponentialDensity(1.35 * u.kpc), UniformVolume(10 * u.kpc)
+SHARES = (0.15865525393145707, 0.5, 0.8413447460685429)
+
+
+def stars(parallax, error, **columns):
+    parallax = np.atleast_1d(np.asarray(parallax, dtype=float))
+    return ak.Stars(
+        ra=np.zeros_like(parallax) * u.deg,
+        dec=np.zeros_like(parallax) * u.deg,
+        parallax=parallax * u.mas,
+        covariance=ak.Covariance(errors={"parallax": np.zeros_like(parallax) + error}),
+        columns=columns,
+    )
+
+
+def fine(parallax, error, density, r_max):
+    """Quantiles, mean and modes from two million nodes, straight from the definition."""
+    x = np.linspace(np.log(1e-4), np.log(r_max), 2_000_001)
+    r = np.exp(x)
+    with np.errstate(divide="ignore"):
+        log_p = np.log(density(r)) - 0.5 * ((parallax - 1 / r) / error) ** 2
+    weight = np.exp(log_p - log_p.max()) * r
+    running = integrate.cumulative_simpson(weight, x=x, initial=0)
+    quantiles = np.interp(np.array(SHARES) * running[-1], running, r)
+    return quantiles, integrate.simpson(weight * r, x=x) / running[-1], r[np.argmax(log_p)]
+
+
+CASES = [(1, 0.01), (1, 0.1), (1, 0.15), (1, 0.2), (1, 0.25), (1, 0.4), (1, 1), (-1, 0.3), (0.1, 0.3), (0.2, 0.02)]
+
+
+@pytest.mark.parametrize(("parallax", "error"), CASES)
+@pytest.mark.parametrize("prior", [EXPONENTIAL, UNIFORM, "any"])
+def test_against_a_fine_quadrature(parallax, error, prior):
+    if prior == "any":
+        prior = AnyDensity(lambda r: r**2 * np.exp(-r / 1.35), 40.5 * u.kpc)
+    uniform = prior is UNIFORM
+    density = (lambda r: r**2) if uniform else (lambda r: r**2 * np.exp(-r / 1.35))
+    quantiles, mean, mode = fine(parallax, error, density, 10.0 if uniform else 40.5)
+    found = ak.distances(stars(parallax, error), prior)
+    width = 0.5 * (quantiles[2] - quantiles[0])
+    told = [found[k].value[0] for k in ("distance_lower", "distance", "distance_upper")]
+    np.testing.assert_allclose(told, quantiles, rtol=0, atol=4e-3 * width)
+    assert found["distance_mean"].value[0] == pytest.approx(mean, abs=2e-3 * width)
+    inside = mode < (9.999 if uniform else 40.4)
+    assert np.isnan(found["distance_mode"].value[0]) == (not inside)
+    if inside:
+        assert found["distance_mode"].value[0] == pytest.approx(mode, abs=1e-3 * width)
+
+
+@pytest.mark.parametrize("ratio", [0.01, 0.05, 0.1, 0.2, 0.24])
+def test_the_modes_of_the_uniform_volume_have_a_closed_form(ratio):
+    """Lutz & Kelker: 2/(p + sqrt(p^2 - 16 s^2)) in parallax, 8 s^2 in distance; two different numbers."""
+    found = ak.distances(stars(1.0, ratio), UniformVolume(100 * u.kpc))
+    in_parallax, in_distance = (2 / (1 + np.sqrt(1 - k * ratio**2)) for k in (16, 8))
+    assert kernel.mode_of_parallax(np.array([1.0]), np.array([ratio]))[0] == pytest.approx(in_parallax, rel=1e-14)
+    assert kernel.mode_of_distance(np.array([1.0]), np.array([ratio]))[0] == pytest.approx(in_distance, rel=1e-14)
+    if ratio < 0.2:  # above it the posterior is largest at its limit
+        assert found["distance_mode"].value[0] == pytest.approx(in_distance, rel=1e-6)
+        assert found["distance_mode_of_parallax"].value[0] == pytest.approx(in_parallax, rel=1e-6)
+
+
+@pytest.mark.parametrize("parallax", [-1.0, 0.0, 3.999, np.nan])
+def test_below_four_errors_there_is_no_closed_form(parallax):
+    assert np.isnan(kernel.mode_of_parallax(np.array([parallax]), np.ones(1)))[0]
+    assert kernel.mode_of_parallax(np.array([4.0]), np.ones(1))[0] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("ratio", "magnitudes"),
+    [(0.025, -0.01), (0.05, -0.02), (0.075, -0.06), (0.1, -0.11), (0.125, -0.18), (0.15, -0.28)],
+)
+def test_the_table_of_lutz_and_kelker(ratio, magnitudes):
+    """Their corrections to the absolute magnitude: the mean of 5 lg(true/observed parallax), to two decimals."""
+    x = np.linspace(1 - 5 * ratio, 1 + 6 * ratio, 200_001)
+    x = x[x > 0.35 if ratio > 0.12 else x > 0.3]
+    weight = x**-4.0 * np.exp(-0.5 * ((1 - x) / ratio) ** 2)
+    mean = integrate.simpson(weight * 5 * np.log10(x), x=x) / integrate.simpson(weight, x=x)
+    assert mean == pytest.approx(magnitudes, abs=0.0075)
+
+
+@settings(max_examples=60, deadline=None)
+@given(parallax=st.floats(-5, 20), error=st.floats(1e-3, 3), length=st.floats(0.1, 5), scale=st.floats(0.1, 10))
+def test_distances_scale(parallax, error, length, scale):
+    """All lengths times a number, all parallaxes divided by it: the same posterior."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RowsWarning)
+        one = ak.distances(stars(parallax, error), ExponentialDensity(length * u.kpc))
+        other = ak.distances(stars(parallax / scale, error / scale), ExponentialDensity(length * scale * u.kpc))
+    for name in one.colnames:
+        np.testing.assert_allclose(other[name].value, scale * one[name].value, rtol=1e-6, err_msg=name)
+    ordered = [one[k].value[0] for k in ("distance_lower", "distance", "distance_upper")]
+    assert np.isnan(ordered).all() or ordered == sorted(ordered)
+
+
+def test_a_perfect_parallax_and_none_at_all():
+    sure = ak.distances(stars(2.0, 1e-6), EXPONENTIAL)
+    assert sure["distance"].value[0] == pytest.approx(0.5, rel=1e-6)
+    assert sure["distance_std"].value[0] == pytest.approx(0.25e-6, rel=1e-2)
+    prior = ak.distances(stars(0.0, 1e6), EXPONENTIAL)  # a gamma distribution of shape 3: its median 2.674 L, mode 2 L
+    assert prior["distance"].value[0] == pytest.approx(2.67406 * 1.35, rel=1e-3)
+    assert prior["distance_mean"].value[0] == pytest.approx(3 * 1.35, rel=1e-3)
+    assert prior["distance_mode"].value[0] == pytest.approx(2 * 1.35, rel=1e-3)
+
+
+def universe(n, seed, error=None, length=1.35):
+    rng = np.random.default_rng(seed)
+    true = rng.gamma(3.0, length, n)
+    sigma = 10 ** rng.uniform(-1.7, 0.0, n) if error is None else np.full(n, error)
+    return true, 1 / true + sigma * rng.normal(size=n), sigma
+
+
+def covered(true, found):
+    low, high = found["distance_lower"].value, found["distance_upper"].value
+    return np.mean((true > low) & (true < high))
+
+
+def test_intervals_cover_as_stated_in_a_universe_drawn_from_the_prior():
+    true, parallax, sigma = universe(20_000, 1)
+    found = ak.distances(stars(parallax, sigma), EXPONENTIAL)
+    assert covered(true, found) == pytest.approx(0.6827, abs=4 * np.sqrt(0.68 * 0.32 / 20_000))
+    below = np.mean(true < found["distance"].value)
+    assert below == pytest.approx(0.5, abs=4 * np.sqrt(0.25 / 20_000))
+
+
+def test_a_cut_in_the_observed_ratio_does_not_change_the_coverage_but_one_by_true_distance_does():
+    """A posterior knows of all cuts in what it is given; not of those in what it infers."""
+    true, parallax, sigma = universe(60_000, 2, error=0.15)
+    cut = parallax > 5 * sigma
+    assert covered(true[cut], ak.distances(stars(parallax[cut], sigma[cut]), EXPONENTIAL)) == pytest.approx(
+        0.68, abs=0.02
+    )
+    near = true < 1.2
+    assert covered(true[near], ak.distances(stars(parallax[near], sigma[near]), EXPONENTIAL)) < 0.66
+    wrong = ak.distances(stars(parallax[cut], sigma[cut]), ExponentialDensity(0.1 * u.kpc))
+    assert covered(true[cut], wrong) < 0.6  # the wrong prior, after a cut that leaves it much to say
+
+
+def test_the_length_is_found():
+    _, parallax, sigma = universe(20_000, 3, length=0.7)
+    assert fitted_length(stars(parallax, sigma)).length.value == pytest.approx(0.7, abs=0.02)
+
+
+def test_a_length_for_each_star():
+    lengths = np.array([0.3, 1.35, 5.0]) * u.kpc
+    together = ak.distances(stars([0.5] * 3, 0.3, scale=lengths), ExponentialDensity(ak.column("scale")))
+    for k, length in enumerate(lengths):
+        alone = ak.distances(stars(0.5, 0.3), ExponentialDensity(length))
+        assert together["distance"].value[k] == pytest.approx(alone["distance"].value[0], rel=1e-12)
+
+
+def test_the_zero_point_comes_off():
+    plain = ak.distances(stars(1.0, 0.1), EXPONENTIAL)
+    shifted = stars(0.96, 0.1, zpt=np.array([-40.0]) * u.uas)
+    for zero in (-0.04 * u.mas, ak.column("zpt")):
+        found = ak.distances(shifted, EXPONENTIAL, parallax_zero_point=zero)
+        assert found["distance"].value[0] == pytest.approx(plain["distance"].value[0], rel=1e-12)
+
+
+# ---- bad input ---------------------------------------------------------------------------------------------
+
+
+def test_rows_without_a_result_are_counted_and_harm_no_other():
+    given_ = stars([1.0, np.nan, 1.0, 1.0, 50.0], [0.1, 0.1, np.nan, 0.0, 1e-3])
+    with pytest.warns(RowsWarning, match="1 no parallax, 1 no parallax error, 1 parallax error not positive"):
+        found = ak.distances(given_, EXPONENTIAL)
+    assert np.isnan(found["distance"].value).tolist() == [False, True, True, True, False]
+    assert sum(found.meta["left_out"].values()) == 3
+    alone = ak.distances(stars(1.0, 0.1), EXPONENTIAL)
+    assert found["distance"].value[0] == pytest.approx(alone["distance"].value[0], rel=1e-12)
+
+
+def test_a_parallax_that_the_prior_does_not_allow():
+    with pytest.warns(RowsWarning, match="the prior allows no distance"):
+        found = ak.distances(stars([0.05, 1.0], 1e-4), UniformVolume(10 * u.kpc))
+    assert np.isnan(found["distance"].value).tolist() == [True, False]
+
+
+def test_no_rows_at_all():
+    assert len(ak.distances(stars([], []), EXPONENTIAL)) == 0
+
+
+@pytest.mark.parametrize(
+    ("prior", "message"),
+    [
+        ("uniform", "prior is 'uniform'; it can be UniformVolume"),
+        (AnyDensity(lambda r: -r, 5 * u.kpc), "none of them negative"),
+        (AnyDensity(lambda r: 1.0, 5 * u.kpc), "as many numbers"),
+    ],
+)
+def test_priors_that_are_none(prior, message):
+    with pytest.raises(InputError, match=message):
+        ak.distances(stars(1.0, 0.1), prior)
+
+
+@pytest.mark.parametrize("length", [-1 * u.kpc, 0 * u.kpc, np.inf * u.kpc, 3 * u.s, 3.0, [1, 2] * u.kpc])
+def test_lengths_that_are_none(length):
+    with pytest.raises((InputError, TypeError)):
+        ExponentialDensity(length)
+    with pytest.raises((InputError, TypeError)):
+        UniformVolume(length)
+
+
+def test_stars_without_errors():
+    plain = ak.Stars(ra=[1] * u.deg, dec=[1] * u.deg, parallax=[1] * u.mas)
+    with pytest.raises(InputError, match="distances need the errors"):
+        ak.distances(plain, EXPONENTIAL)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -1, 68])
+def test_shares_that_are_none(share):
+    with pytest.raises(InputError, match="share is"):
+        ak.distances(stars(1.0, 0.1), EXPONENTIAL, share=share)
+
+
+def test_the_recipe_of_gaia_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "zero_point", None)
+    with pytest.raises(MissingDependencyError, match=r"pip install \"astrokin\[gaia\]\""):
+        ak.gaia_zero_point(stars(1.0, 0.1))
+
+
+# ---- a cluster ---------------------------------------------------------------------------------------------
+
+
+def test_the_mean_of_a_cluster_is_the_weighted_one():
+    rng = np.random.default_rng(5)
+    error = rng.uniform(0.02, 0.3, 50)
+    parallax = 0.8 + error * rng.normal(size=50)
+    fit = ak.estimators.ParallaxDistance().fit(stars(parallax, error))
+    mean = np.average(parallax, weights=error**-2)
+    assert fit["parallax"].value == pytest.approx(mean, rel=1e-12)
+    assert fit["distance"].value == pytest.approx(1 / mean, rel=1e-12)
+    assert fit.derived["distance_modulus"].value == pytest.approx(5 * np.log10(100 / mean), rel=1e-12)
+    assert fit.error["parallax"].value == pytest.approx(np.sum(error**-2) ** -0.5, rel=0.5)
+    common = ak.estimators.ParallaxDistance(systematic_error=10 * u.uas).fit(stars(parallax, error))
+    assert common.error["parallax"].value == pytest.approx(np.hypot(fit.error["parallax"].value, 0.01), rel=1e-12)
+
+
+def test_a_scatter_of_its_own_is_found():
+    rng = np.random.default_rng(6)
+    error = rng.uniform(0.02, 0.1, 5000)
+    fit = ak.estimators.ParallaxDistance(scatter=True).fit(
+        stars(0.8 + np.hypot(error, 0.05) * rng.normal(size=5000), error)
+    )
+    assert abs(fit["variance"].value - 0.05**2) < 4 * fit.error["variance"].value
+
+
+def test_a_cluster_without_a_distance():
+    rng = np.random.default_rng(7)
+    fit = ak.estimators.ParallaxDistance().fit(stars(-0.5 + 0.1 * rng.normal(size=30), 0.1))
+    assert np.isnan(fit["distance"].value)
+    assert "not positive" in fit.undetermined["distance"]
+    assert any("below five errors" in note for note in fit.notes)
+
+
+def test_members_without_errors_are_counted():
+    fit = ak.estimators.ParallaxDistance().fit(stars([1.0, 1.1, 0.9, 1.0], [0.1, np.nan, 0.0, 0.1]))
+    assert (fit.used, fit.left_out) == (2, {"no parallax error": 1, "parallax error not positive": 1})
+    with pytest.raises(InputError, match="4 no parallax error"):
+        ak.estimators.ParallaxDistance().fit(stars([1.0, 1.1, 0.9, 1.0], np.nan))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("estimator", list(ak.estimators.ParallaxDistance.examples()), ids=["errors", "scatter"])
+def test_pulls_of_a_cluster(estimator):
+    n, pulls = 1000, {}
+    for seed in range(n):
+        sample, truth = estimator.simulate(300, np.random.default_rng(seed))
+        fit = estimator.fit(sample)
+        for name, value in truth.items():
+            pulls.setdefault(name, []).append(float((fit[name] - value) / fit.error[name]))
+    told = {k: (np.mean(p) * np.sqrt(n), (np.std(p) - 1) * np.sqrt(2 * n)) for k, p in pulls.items()}
+    assert all(abs(mean) < 4 and abs(width) < 4 for mean, width in told.values()), told
