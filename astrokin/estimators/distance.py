@@ -25,8 +25,8 @@ class ParallaxDistance(ak.Estimator):
     r"""Distance of a cluster from the parallaxes of its members.
 
     The members' parallaxes scatter about that of the cluster, :math:`\varpi_c = 1/d`, with their own errors
-    :math:`\sigma_i`, with a scatter s besides (the depth of the cluster, or errors that are larger than stated) that can
-    be fitted along, and with an error :math:`\sigma_\mathrm{sys}` that all have in common:
+    :math:`\sigma_i`, with a scatter s besides (the depth of the cluster, or errors larger than stated) that can be
+    fitted along, and with an error :math:`\sigma_\mathrm{sys}` that all have in common:
 
     .. math::
 

@@ -22,24 +22,26 @@ stars = ak.Stars(
 )
 
 
+def one_star(p, s):
+    """Median and interval by quad and brentq, as one would write it."""
+
+    def density(x):
+        r = np.exp(x)
+        return r**3 * np.exp(-r / 1.35 - 0.5 * ((p - 1 / r) / s) ** 2)
+
+    x = np.linspace(-7, 3.7, 2000)
+    top = x[np.argmax(density(x))]
+
+    def below(y):
+        return integrate.quad(density, -7, y, points=[min(top, y)])[0]
+
+    total = below(3.7)
+    return [optimize.brentq(lambda y, q=q: below(y) - q * total, -6.9, 3.69, xtol=1e-4) for q in (0.1587, 0.5, 0.8413)]
+
+
 def one_by_one():
-    """Median and interval by quad and brentq, as one would write it for a star."""
     for p, s in zip(parallax[:FEW], error[:FEW], strict=True):
-
-        def density(x, p=p, s=s):
-            r = np.exp(x)
-            return r**3 * np.exp(-r / 1.35 - 0.5 * ((p - 1 / r) / s) ** 2)
-
-        x = np.linspace(np.log(1e-3), np.log(40), 2000)
-        top = x[np.argmax(density(x))]
-        total = integrate.quad(density, -7, 3.7, points=[top])[0]
-        for share in (0.1587, 0.5, 0.8413):
-            optimize.brentq(
-                lambda y, q=share: integrate.quad(density, -7, y, points=[min(top, y)])[0] - q * total,
-                -6.9,
-                3.69,
-                xtol=1e-4,
-            )
+        one_star(p, s)
 
 
 times = [
