@@ -14,11 +14,13 @@ from astrokin.estimators.oort import OortConstants
 from astrokin.estimators.solar_motion import SolarMotion
 from astrokin.estimators.solution import AstrometricSolution
 from astrokin.estimators.spin_glide import SpinAndGlide
+from astrokin.estimators.vertical import JeansKz
 
 __all__ = [
     "AstrometricSolution",
     "AsymmetricDrift",
     "DiscHeating",
+    "JeansKz",
     "OortConstants",
     "SolarMotion",
     "SpinAndGlide",
@@ -33,6 +35,7 @@ def astrokin_estimators() -> list[type[ak.Estimator | ak.SourceEstimator]]:
         AstrometricSolution,
         AsymmetricDrift,
         DiscHeating,
+        JeansKz,
         OortConstants,
         SolarMotion,
         SpinAndGlide,
