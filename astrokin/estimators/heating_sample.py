@@ -19,14 +19,14 @@ TRUTH = {"R": (38.0, 0.33), "phi": (26.0, 0.33), "z": (22.0, 0.45)}
 #: Relative error of the ages.
 AGE_ERROR = 0.2
 _FLOOR, _SATURATION = 8.0, 7.0
-_AGES = (0.3, 12.0)
+_YOUNGEST = 0.05
 _DRIFT = 1.0 / 80.0  # asymmetric drift: (km/s) per (km/s)^2 of sigma_R^2
 _STRENGTH, _WIDTH = 50.0, 20.0
 
 
 def simulated(estimator: Any, n: int, rng: np.random.Generator) -> tuple[Any, dict[str, u.Quantity]]:
     """Stars and truth for the options of a `DiscHeating`."""
-    age = rng.uniform(*_AGES, n)
+    age = rng.uniform(_YOUNGEST, estimator.oldest.value, n)
     sigma, truth = _dispersions(estimator, age)
     velocity = sigma * rng.normal(size=(3, n))
     if estimator.model == "spirals":

@@ -29,6 +29,7 @@ from astrokin.heating.spiral import SpiralWave
 Array = NDArray[np.float64]
 
 _TOLERANCE = 1e-13
+_NOTHING = 1e-40  # of the peak: where all terms vanish
 _VERTICAL = 24  # the highest |n|
 #: Elements of the tensor, in the order (R, phi, z).
 ELEMENTS = {"RR": (0, 0), "Rphi": (0, 1), "Rz": (0, 2), "phiphi": (1, 1), "phiz": (1, 2), "zz": (2, 2)}
@@ -103,46 +104,47 @@ def coefficient(
 ) -> Array:
     """`diffusion_coefficient` in plain numbers, at given circular orbits."""
     argument = wave.effective(at) * np.sqrt(2.0 * action / at.kappa)
-    modes = _modes(at, wave, vertical_action)
-    i, j = element
-    total = np.zeros(np.broadcast_shapes(argument.shape, *(np.shape(w) for _, w in modes), at.omega.shape))
-    largest, order = float(np.max(argument, initial=0.0)), 0
-    highest = max(wave.arms, *(abs(n) for n, _ in modes))
-    size = np.zeros_like(total)
+    modes = _modes(at, wave, vertical_action, max(argument.ndim, at.omega.ndim))
+    total = np.zeros(np.broadcast_shapes(argument.shape, modes[1].shape[1:], at.omega.shape))
+    size, order = np.zeros_like(total), 0
+    largest, highest = float(np.max(argument, initial=0.0)), max(wave.arms, int(np.abs(modes[0]).max()))
     while True:
         square = jv(order, argument) ** 2
         for sign in (1, -1) if order else (1,):
-            weight, absolute = _sum_over_n(at, wave, spectrum, sign * order, modes, (i, j))
+            weight, absolute = _sum_over_n(at, wave, spectrum, sign * order, modes, element)
             total, size = total + square * weight, size + square * absolute
         # Beyond l > s each term is less than a quarter of the one before, whatever the spectrum up to its peak.
         rest = square * (max(order, highest) ** 2 * 4.0 * spectrum.peak)
-        if order > largest + 1.0 and bool((rest <= np.maximum(_TOLERANCE * size, 1e-290)).all()):
+        if order > largest + 1.0 and bool((rest <= np.maximum(_TOLERANCE * size, _NOTHING * spectrum.peak)).all()):
             return total
         order += 1
 
 
-def _modes(at: Epicycle, wave: SpiralWave, vertical_action: Array | None) -> list[tuple[int, Any]]:
-    """The n of the sum with zeta_n^2; zeta is even, so that odd n vanish."""
+def _modes(at: Epicycle, wave: SpiralWave, vertical_action: Array | None, ndim: int) -> tuple[Array, Array]:
+    """The n of the sum and their zeta_n^2, with n along a first axis; zeta is even, so that odd n vanish."""
     if vertical_action is None or wave.profile is None:
-        return [(0, 1.0)]
+        return np.zeros((1,) * (ndim + 1)), np.ones((1,) * (ndim + 1))
     action, nu = np.broadcast_arrays(vertical_action, at.nu)
-    heights = wave.vertical(action, nu, _VERTICAL) ** 2
-    return [(n, heights[abs(n)]) for n in range(-_VERTICAL, _VERTICAL + 1, 2)]
+    n = np.arange(-_VERTICAL, _VERTICAL + 1, 2)
+    squares = wave.vertical(action, nu, _VERTICAL)[np.abs(n)] ** 2
+    lead = max(ndim, action.ndim)
+    squares = squares.reshape(len(n), *(1,) * (lead - action.ndim), *action.shape)
+    return n.reshape(len(n), *(1,) * lead).astype(float), squares
 
 
 def _sum_over_n(
-    at: Epicycle, wave: SpiralWave, spectrum: Spectrum, order: int, modes: Any, element: tuple[int, int]
-) -> tuple[Any, Any]:
+    at: Epicycle, wave: SpiralWave, spectrum: Spectrum, order: int, modes: tuple[Array, Array], element: tuple[int, int]
+) -> tuple[Array, Array]:
     """Sum over n of k_i k_j zeta_n^2 C^ at one l, and of the sizes of its terms."""
-    i, j = element
+    n, squares = modes
+    k = (order, wave.arms, n)
+    product = k[element[0]] * k[element[1]] * np.ones_like(n)
+    if not product.any():
+        zero = np.zeros(())
+        return zero, zero
     base = wave.arms * at.omega + order * at.kappa
-    total = absolute = np.zeros(())
-    for n, weight in modes:
-        k = (order, wave.arms, n)
-        if k[i] * k[j]:
-            term = weight * spectrum.power(base + n * at.nu if n else base)
-            total, absolute = total + k[i] * k[j] * term, absolute + abs(k[i] * k[j]) * term
-    return total, absolute
+    power = spectrum.power(base + n * (at.nu if len(n) > 1 else 0.0)) * squares
+    return (product * power).sum(axis=0), (np.abs(product) * power).sum(axis=0)
 
 
 def resonances(disc: Disc, wave: SpiralWave, pattern_speed: u.Quantity, orders: Any = (-1, 0, 1)) -> dict[int, Any]:

@@ -21,6 +21,7 @@ from astrokin.heating.spiral import SpiralWave
 
 Array = NDArray[np.float64]
 
+_EXCHANGE = 0.05  # of the time in which clouds share energy out
 _COLUMNS = 12  # radial actions at which the vertical diffusion is tabulated
 
 
@@ -178,6 +179,7 @@ class _Cohort:
                 first = self._operators(means, strength(t))
                 rates = self._rates(first, f, g)
                 dt = min(age - t, tolerance * min(m / max(abs(r), 1e-300) for m, r in zip(means, rates, strict=True)))
+                dt = dt if self.clouds is None else min(dt, _EXCHANGE / self.clouds.rate)
                 dt = (age - t) / np.ceil((age - t) / max(dt, 1e-6 * age))
                 middle = [m + 0.5 * dt * r for m, r in zip(means, rates, strict=True)]
                 radial, vertical = self._operators(middle, strength(t + 0.5 * dt))
