@@ -112,7 +112,8 @@ ANY = {
 @given(data=st.data())
 def test_parameters_of_any_kind(name, data):
     effect = data.draw(ANY[name])
-    there_and_back(effect, data.draw(STARS).replace(epoch=EPOCH))
+    stars = data.draw(STARS).replace(epoch=EPOCH)
+    there_and_back(effect, stars, but=turned_by_round_off(effect.steps, stars))
 
 
 # ---- the whole way ---------------------------------------------------------------------------------------
@@ -146,7 +147,9 @@ def turned_by_round_off(chain, stars):
 
     For the motion of a photocentre is added toward east and north: 1e-9 mas/yr of it is what is asked for.
     """
-    orbit = next(step for step in chain if step.name == "binary-photocentre")
+    orbit = next((step for step in chain if step.name == "binary-photocentre"), None)
+    if orbit is None:
+        return False
     for step in chain:
         if step.stage < ak.Stage.ORBIT:
             stars = quietly(step.apply, stars)
