@@ -218,12 +218,12 @@ def _of_one(fit: Fit) -> Fit:
 
 def _undetermined(fit: Fit) -> dict[str, str]:
     """Results that some source does not have, and why."""
-    reasons = [k for k in Counter(fit.columns["outcome"].tolist()) if k != _SOLVED]
+    reasons = sorted({str(k) for k in fit.columns["outcome"].tolist()} - {_SOLVED})
     return {k: ", or ".join(reasons) or "not solved" for k, v in fit.items() if np.isnan(v.value).any()}
 
 
 def _outcomes(fit: Fit) -> Iterator[str]:
-    counts = Counter(fit.columns["outcome"].tolist())
+    counts = Counter(map(str, fit.columns["outcome"].tolist()))
     for outcome, count in sorted(counts.items()):
         if outcome != _SOLVED:
             yield f"{count:,} of {counts.total():,} sources: {outcome}"
