@@ -7,10 +7,12 @@ import pytest
 from astrokin.bending import (
     LOWEST_OF_REFCO,
     LOWEST_SEEN,
+    Colours,
     Difference,
     Integral,
     Refco,
     Tabulated,
+    _colours,
     outside,
     seen_cosine,
     solved,
@@ -43,6 +45,20 @@ def test_a_table_is_the_quadrature_to_a_fraction_of_a_nanoarcsecond(place, air, 
     rng = np.random.default_rng(3)
     c = np.concatenate([rng.uniform(table.lowest, 1, 300), rng.uniform(table.lowest, 0.1, 300), [1.0, table.lowest]])
     assert np.abs(refraction(table, c) - refraction(model, c)).max() < 0.3 * NAS
+
+
+def test_between_tables_for_a_dozen_wavelengths():
+    """As the quadrature for each, from the ends of the domain to what happens to be one of the twelve."""
+    place, air = AIRS[0]
+    waves = np.concatenate([[0.3, 1.7, 0.55], np.random.default_rng(6).uniform(0.3, 1.7, 400)])
+    waves[3:15] = _colours(place, air)[2] ** -0.5
+    model, exact = Colours(place, air, waves), Integral(place, waves, *air)
+    assert np.abs(model.lowest - exact.lowest).max() < 1e-15
+    c = np.random.default_rng(7).uniform(exact.lowest, np.repeat([0.1, 1.0], [200, 203]))
+    assert np.abs(refraction(model, c) - refraction(exact, c)).max() < 0.4 * NAS
+    one = Difference(model, tabulated(place, air, (0.6,)))
+    other = Difference(exact, Integral(place, 0.6, *air))
+    assert np.abs(refraction(one, c) - refraction(other, c)).max() < 0.4 * NAS
 
 
 def test_the_zenith_is_no_special_place():

@@ -277,6 +277,18 @@ def test_the_kit_with_everything_from_columns(model):
     check_effect(AtmosphericRefraction(observer, model=model), stars=stars)
 
 
+def test_a_colour_for_each_of_many_stars():
+    """Many rows are read between tables, few are integrated each: the same to round-off, there and back."""
+    n = 25_000
+    stars = up(n, lowest=5.0).replace(columns={"w": np.random.default_rng(1).uniform(0.4, 1.0, n) * u.micron})
+    for reference in (None, 0.6 * u.micron):
+        effect = AtmosphericRefraction(at_paranal(obswl=ak.column("w")), reference, "integral")
+        seen = effect.bound(stars).forward(stars)
+        few = effect.apply(stars[:50])
+        assert np.abs(seen.direction[:, :50] - few.direction).max() < NAS / 5
+        assert np.abs(effect.bound(stars).backward(seen).direction - stars.direction).max() < NAS / 5
+
+
 def test_temperatures_in_kelvin():
     stars = up(3).replace(columns={"T": np.array([283.15, np.nan, 293.15]) * u.K, "C": [10.0, 0, 20] * u.deg_C})
     kelvin, celsius = (

@@ -189,7 +189,7 @@ class AtmosphericRefraction(ak.Effect):
         here = self.observer.horizon()
         air, refused = self._usable(n)
         refused[_NO_TURN] = here.outside
-        return here, self._bending((here.sine_latitude, here.height), air), refused
+        return here, self._bending((here.sine_latitude, here.height), air, n), refused
 
     def _usable(self, n: int) -> tuple[dict[str, Any], dict[str, Mask]]:
         air = self._air()
@@ -206,15 +206,17 @@ class AtmosphericRefraction(ak.Effect):
         air["humidity"] = np.where(bad, 0.0, np.nan_to_num(air["humidity"]))[()]
         return {name: _common(values) for name, values in air.items()}, refused
 
-    def _bending(self, place: tuple[float, float], air: dict[str, Any]) -> Any:
+    def _bending(self, place: tuple[float, float], air: dict[str, Any], n: int) -> Any:
         common = air["pressure"], air["temperature"], air["humidity"]
         waves = [air[k] for k in ("obswl", "reference_wavelength") if k in air]
         if self.model == "refco":
             models: list[Any] = [bending.Refco(*common, w) for w in waves]
-        elif all(np.ndim(value) == 0 for value in air.values()):
-            return bending.tabulated(place, tuple(map(float, common)), tuple(map(float, waves)))
-        else:
+        elif any(np.ndim(value) for value in common):
             models = [bending.Integral(place, w, *common) for w in waves]
+        elif not any(map(np.ndim, waves)):
+            return bending.tabulated(place, _floats(common), tuple(map(float, waves)))
+        else:
+            models = [bending.in_one_air(place, _floats(common), w, n) for w in waves]
         return models[0] if len(models) == 1 else bending.Difference(*models)
 
     # ---- for the reader ----------------------------------------------------------------------------------
@@ -300,6 +302,10 @@ def _demand_air(observer: Any) -> None:
 
 def _plain(value: Any, unit: Any) -> Any:
     return value.to_value(unit) if hasattr(value, "to_value") else value
+
+
+def _floats(air: tuple[Any, Any, Any]) -> tuple[float, float, float]:
+    return float(air[0]), float(air[1]), float(air[2])
 
 
 def _common(values: Any) -> Any:
