@@ -45,6 +45,8 @@ LAYERS = (
     ("summaries",),
     ("galaxy", "vertical"),
     ("parameters",),
+    ("parameter_spec",),
+    ("parameter_values",),
     ("bending",),
     ("atmosphere",),
     ("kepler", "refractivity"),
