@@ -64,7 +64,7 @@ class Observer(LocalSky, Parametrised):
         that does not do, give `position` and `velocity`.
     pressure, temperature, relative_humidity, obswl : `~astropy.units.Quantity`, optional
         The air at the observer (0 hPa, which is no air at all, 0 deg_C, 0) and the wavelength (1 micron), with
-        astropy's defaults. `relative_humidity` is a number from 0 to 1 or per cent.
+        astropy's defaults. `relative_humidity` is a number from 0 to 1 or per cent. Refraction asks for all four.
     position, velocity : `~astropy.units.Quantity`, shape (3,), optional
         An observer's own barycentric ICRS position and velocity instead of a `location`; both of them.
     ephemeris : str
