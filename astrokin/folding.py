@@ -192,7 +192,8 @@ def _sorted_by_group(rows: Any) -> Any:
     group = rows.group
     if group is None or not (group[1:] < group[:-1]).any():
         return rows
-    return rows[np.argsort(group, kind="stable")]
+    few = group.astype(np.int16) if group.max() < 2**15 else group  # sorted by its digits
+    return rows[np.argsort(few, kind="stable")]
 
 
 def _passes(

@@ -9,7 +9,7 @@ measurement, the moments solve two linear systems (Dehnen & Binney 1998),
 With x the relative error of the parallax, w what of the velocity goes with the distance and s the rest (the radial
 velocity), a measured velocity is s + (w + b)(1 - x + x^2), b the error of the motion: to second order in x
 
-    C = <b b> + sym(w (3/2 <x^2> w - 2 <b x>)) + sym((s - m) z),   <r> = z = <x^2> w - <b x>,
+    C = <b b> + sym(<x^2> w (r + w/2)) - sym(<b x> (r + w)),   <r> = <x^2> w - <b x>,
 
 with sym(a b) = a b^T + b a^T.
 
@@ -110,38 +110,40 @@ class Moments:
     def sums(self, meat: bool = False) -> MomentSums:
         """The sums of the block, by group; with `meat` those that only the errors need."""
         values = self._values()
-        if meat:
-            scores = values.copy()
-            scores[3:] -= self._expected()
         one = np.ones((1, len(self.rows)))
-        projection = self._projections()
-        return MomentSums(
-            count=self._total(one, one)[:, 0, 0],
-            projection=self._total(projection, one)[:, :, 0],
-            spread=self._total(projection, projection),
-            moments=self._total(values, one)[:, :, 0],
-            meat=self._total(scores, scores) if meat else None,
-        )
+        totals = self._total(values, one)[:, :, 0]
+        count, moments = totals[:, 9], totals[:, :9]
+        if self.hidden is None and not self._radial_alone:  # every P is the unit matrix
+            projection, spread = np.outer(count, _UNIT), np.multiply.outer(count, np.outer(_UNIT, _UNIT))
+        else:
+            parts = self._projections()
+            projection, spread = self._total(parts, one)[:, :, 0], self._total(parts, parts)
+        scores = values[:9]
+        if meat:
+            scores[3:] -= self._expected()
+        return MomentSums(count, projection, spread, moments, self._total(scores, scores) if meat else None)
 
     # ---- velocities and their errors ---------------------------------------------------------------------
 
     def _values(self) -> Array:
-        """r, and the six elements of r r^T - C, (9, n)."""
+        """r, the six elements of r r^T - C, and 1, (10, n)."""
         data, mean = self.data, self._projected_mean()
         velocity = self._combined({k: data.measured[k] * self.distance for k in data.used})  # type: ignore[operator]
-        out = np.empty((9, len(self.rows)))
-        np.subtract(velocity, mean, out=out[:3])
-        taken, shift = self._parallax_terms(velocity, mean)
-        if shift is not None:
-            out[:3] -= shift
+        out = np.empty((10, len(self.rows)))
+        r, out[9] = np.subtract(velocity, mean, out=out[:3]), 1.0
+        taken, shift = self._parallax_terms(velocity, r)
         own = self._own_errors()
-        for row, (i, j) in zip(out[3:], PAIRS, strict=True):
-            np.multiply(velocity[i] - mean[i], velocity[j] - mean[j], out=row)
+        part = np.empty(len(self.rows))
+        for row, (i, j) in zip(out[3:], PAIRS, strict=False):
+            np.multiply(r[i], r[j], out=row)
             for axis, scaled in own:
                 if i < len(axis) and j < len(scaled):
-                    row -= axis[i] * scaled[j]
+                    row -= np.multiply(axis[i], scaled[j], out=part)
             for one, other in taken:
-                row -= one[i] * other[j] + one[j] * other[i]
+                row -= np.multiply(one[i], other[j], out=part)
+                row -= np.multiply(one[j], other[i], out=part)
+        if shift is not None:
+            r -= shift
         return out
 
     def _own_errors(self) -> list[tuple[Array, Array]]:
@@ -155,7 +157,7 @@ class Moments:
                 drawn[a] = [element * data.axes[b] for b, element in terms]
         return [(data.axes[a], vector) for a, vectors in drawn.items() for vector in vectors]
 
-    def _parallax_terms(self, velocity: Array, mean: Array) -> tuple[list[tuple[Array, Array]], Array | None]:
+    def _parallax_terms(self, velocity: Array, r: Array) -> tuple[list[tuple[Array, Array]], Array | None]:
         """Pairs of vectors whose symmetric products the parallax errors add to r r^T, and what they add to r."""
         data = self.data
         if (3, 3) not in data.errors:
@@ -163,12 +165,12 @@ class Moments:
         moving = self._moving_with_distance(velocity)
         square = data.errors[3, 3] * (self.distance * self.distance)
         shift = square * moving
-        still = velocity - moving - mean
         joint = {k: data.errors[k, 3] for k in data.used if (k, 3) in data.errors}
+        pairs = [(shift, r + 0.5 * moving)]
         if not joint:
-            return [(moving, 1.5 * shift), (still, shift)], shift
+            return pairs, shift
         cross = self._combined({k: e * self.distance * self._scale(k) for k, e in joint.items()})
-        return [(moving, 1.5 * shift - 2.0 * cross), (still, shift - cross)], shift - cross
+        return [*pairs, (-cross, r + moving)], shift - cross
 
     def _moving_with_distance(self, velocity: Array) -> Array:
         """What of a velocity goes with the distance: the tangential part, less what is known of the Sun's."""
@@ -186,12 +188,14 @@ class Moments:
 
     def _combined(self, local: dict[int, Any]) -> Array:
         """A vector (3, n) from some of its local components; zero for a radial velocity that is not there."""
+        if 2 in local and self.data.has_radial is not None:
+            local = {**local, 2: np.where(self.data.has_radial, local[2], 0.0)}
+        first, *others = sorted(local, key=lambda k: -len(self.data.axes[k]))
         out = np.zeros((3, len(self.rows)))
-        for k, values in local.items():
-            if k == 2 and self.data.has_radial is not None:
-                values = np.where(self.data.has_radial, values, 0.0)
+        np.multiply(self.data.axes[first], local[first], out=out[: len(self.data.axes[first])])
+        for k in others:
             for row, axis in zip(out, self.data.axes[k], strict=False):
-                row += axis * values
+                row += axis * local[k]
         return out
 
     # ---- projections -------------------------------------------------------------------------------------
