@@ -139,12 +139,12 @@ class _Component:
         self.expected = cells.expected(sigma2)
         self.weight = 1.0 / np.maximum(self.expected, 1e-6) ** 2
         mass = cells.count / np.maximum(self.expected, 1e-6)
-        seen = cells.first[self.k] / cells.count
+        seen = cells.about[self.k] + cells.first[self.k] / cells.count
         drifting = self.k == 1 and len(cells.kept) > 2
         design = np.stack([np.ones_like(seen), self.expected] if drifting else [np.ones_like(seen)], axis=1)
         root = np.sqrt(mass)
         slope = np.linalg.lstsq(design * root[:, None], seen * root, rcond=None)[0]
-        self.shift = design @ slope
+        self.shift = design @ slope - cells.about[self.k]
         drift = slope[1] if drifting else 0.0
         # Within a cell true ages differ, and with them the drift.
         self.extra = drift**2 * np.maximum(cells.expected(sigma2**2) - self.expected**2, 0.0)

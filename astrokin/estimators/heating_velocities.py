@@ -61,7 +61,7 @@ def cylindrical(stars: Any, sun: Sun) -> tuple[Array, Array | None]:
     Notes
     -----
     The rotation curve is flat. A parallax error of a share epsilon moves the tangential velocity t relative to the Sun
-    by -t epsilon n + t epsilon^2 n^2, with n of unit variance.
+    by -t epsilon n + t epsilon^2 n^2, with n of unit variance; the axes at its place turn along.
     """
     raw, turn = stars.raw, ak.galaxy.icrs_to_galactic()
     distance = 1.0 / raw.parallax
@@ -69,26 +69,27 @@ def cylindrical(stars: Any, sun: Sun) -> tuple[Array, Array | None]:
     sight = turn @ raw.direction
     tangential = turn @ raw.proper_motion
     tangential *= scale
-    outward = _outward(sight, distance, sun.radius)
+    outward, radius = _outward(sight, distance, sun.radius)
     local, along = _components(tangential, outward), _components(sight, outward)
     velocity = along * raw.radial_velocity
     velocity += local
     _add_sun(velocity, outward, sun)
     noise = None if raw.covariance is None else _noise(raw, scale, sight, along, local, outward)
     if noise is not None:
+        _turn(local, velocity, along, distance / radius, sun.circular_speed)
         _unbias(velocity, noise, local, raw, distance)
     return velocity, noise
 
 
-def _outward(sight: Array, distance: Array, radius: float) -> Array:
-    """The outward unit vector's two components in the plane, Galactic axes, (2, n)."""
+def _outward(sight: Array, distance: Array, radius: float) -> tuple[Array, Array]:
+    """The outward unit vector's two components in the plane, Galactic axes, (2, n), and the radius (kpc)."""
     out = distance * sight[:2]
     out[0] -= radius
-    inverse = out[0] * out[0]
-    inverse += out[1] * out[1]
-    np.sqrt(inverse, out=inverse)
-    out /= inverse
-    return out
+    size = out[0] * out[0]
+    size += out[1] * out[1]
+    np.sqrt(size, out=size)
+    out /= size
+    return out, size
 
 
 def _components(vector: Array, outward: Array) -> Array:
@@ -118,6 +119,16 @@ def _add_sun(velocity: Array, outward: Array, sun: Sun) -> None:
     np.multiply(outward[0], y, out=product)
     velocity[1] -= product
     velocity[2] += z
+
+
+def _turn(local: Array, velocity: Array, along: Array, share: Array, speed: float) -> None:
+    """With its distance a star's azimuth changes, and with that the axes: added to what the parallax error moves."""
+    share = along[1] * share
+    around = velocity[1] + speed
+    around *= share
+    local[0] += around
+    share *= velocity[0]
+    local[1] -= share
 
 
 def _unbias(velocity: Array, noise: Array, local: Array, raw: Any, distance: Array) -> None:
