@@ -369,6 +369,16 @@ def test_the_robust_fit_is_the_maximum_of_the_mixtures_likelihood():
     np.testing.assert_allclose(off, 0.0, atol=0.01)
 
 
+def test_a_share_at_its_limit_leaves_the_others_their_errors():
+    for seed in range(60):
+        stars, _ = Ellipsoid().simulate(120, np.random.default_rng(seed))
+        fit = Ellipsoid(robust=True, use="pm").fit(stars)
+        plain = Ellipsoid(use="pm").fit(stars)
+        assert not fit.undetermined
+        ratio = [(fit.error[k] / plain.error[k]).value for k in plain]
+        np.testing.assert_allclose(ratio, 1.0, rtol=0.5)
+
+
 def test_moments_cannot_be_robust():
     with pytest.raises(InputError, match="robust needs method='likelihood'"):
         Ellipsoid(method="moments", robust=True)

@@ -31,6 +31,8 @@ VARIANCE = 120.0**2
 START = 0.05
 #: Of the share's error: what is less is no step.
 _TOLERANCE = 1e-3
+#: Of the share's error: what is less is none.
+_AT_LIMIT = 1e-2
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,9 @@ class MixtureSums:
         moved = np.clip(share + self.share[:, 1] / square, 0.1 * share, 0.5 * (1.0 + share))
         return moved, bool(np.all(np.abs(moved - share) < _TOLERANCE / np.sqrt(square)))
 
-    def normal_equations(self, normal: ak.NormalEquations, shape: Array, field: Field) -> ak.NormalEquations:
+    def normal_equations(
+        self, normal: ak.NormalEquations, share: Array, shape: Array, field: Field
+    ) -> ak.NormalEquations:
         """Observed information and products of the scores of all parameters, the share the last."""
         assert self.products is not None
         assert self.cross is not None
@@ -92,6 +96,10 @@ class MixtureSums:
         matrix[:, :k, :k] = normal.matrix - (normal.meat - meat[:, :k, :k])
         matrix[:, k, :k] = matrix[:, :k, k] = self.cross @ turn.T
         matrix[:, k, k] = meat[:, k, k]
+        # At its limit the share does not move with the other parameters.
+        none = share < _AT_LIMIT / np.sqrt(np.maximum(meat[:, k, k], 1e-300))
+        for part in (matrix, meat):
+            part[none, k, :k] = part[none, :k, k] = 0.0
         return ak.NormalEquations(matrix, np.zeros(meat.shape[:2]), normal.misfit, self.share[:, 0], meat)
 
 

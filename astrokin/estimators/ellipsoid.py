@@ -163,7 +163,7 @@ class VelocityEllipsoid(ConstantFieldFit):
             model = fit.state.with_settled(converged)
             return replace(fit, state=background.MixtureState(model, share), converged=converged)
         normal = summary.model.normal_equations(self._shape, self.field)
-        whole = summary.normal_equations(normal, self._shape, self.field)
+        whole = summary.normal_equations(normal, state.share, self._shape, self.field)
         model = replace(fit.state, values=np.column_stack([fit.state.values, share]))
         return self._finished(whole, model, fit.converged, fit.notes)
 
