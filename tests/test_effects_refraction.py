@@ -416,6 +416,10 @@ BALLOON = EarthLocation.from_geodetic(0 * u.deg, 0 * u.deg, 30_000 * u.m)
             lambda: AtmosphericRefraction(at_paranal(pressure=0 * u.hPa)),
             "pressure is 0 hPa: pressure of 0, which is no",
         ),
+        (
+            lambda: AtmosphericRefraction(at_paranal(pressure=0 * u.hPa), model="integral"),
+            "pressure of 0, which is no air, or above 1400 hPa.$",
+        ),
         (lambda: AtmosphericRefraction(at_paranal(pressure=2 * u.GPa)), "pressure is 2e\\+07 hPa"),
         (
             lambda: AtmosphericRefraction(at_paranal(pressure=7 * u.hPa)),

@@ -143,7 +143,8 @@ class AtmosphericRefraction(ak.Effect):
         bad, reason = bending.outside(self.model, what, values)
         if np.any(bad):
             where = "" if name == "reference_wavelength" else "observer."
-            advice = '; model="refco" takes it' if self.model == "integral" else ""
+            taken = self.model == "integral" and not np.any(bending.outside("refco", what, values)[0])
+            advice = '; model="refco" takes it' if taken else ""
             raise InputError(
                 f"AtmosphericRefraction.{where}{name} is {values:g} {bending.DOMAINS[self.model][what][2]}: "
                 f"{reason}{advice}."
