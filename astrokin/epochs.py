@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astrokin.errors import InputError, MissingColumnError, closest_first
-from astrokin.star_fields import checked_columns, frozen, one_per_row, row_index, rows_of
+from astrokin.star_fields import check_latitude, checked_columns, frozen, one_per_row, row_index, rows_of
 from astrokin.times import julian_years, time_of
 from astrokin.units import KM_S, MAS, plain_values, private
 
@@ -41,6 +41,8 @@ _PLANE = ("delta_ra", "delta_dec", "delta_ra_error", "delta_dec_error")
 _NOTES = ("group", "weight", "n_groups")
 #: Julian years beyond which a time is surely none (a Julian date, say).
 _YEARS = 10_000.0
+#: Numbers beyond which no observation has ever gone; nor do positive errors go below its inverse.
+_LARGEST = 1e50
 
 
 class Epochs:
@@ -118,6 +120,8 @@ class Epochs:
         self._columns = checked_columns(columns or {}, n)
         self._group = self._weight = self._n_groups = None
         _check_whole(self._fields)
+        if "dec" in self._fields:
+            check_latitude(self._fields["dec"])
 
     # ---- doors -------------------------------------------------------------------------------------------
 
@@ -237,12 +241,20 @@ class Epochs:
         bad["no position"] = absent & ~spoken
         bad.update({k: v & ~absent for k, v in position.items()})
         bad.update({k: v & spoken for k, v in velocity.items()})
+        bad["values too large"] = self._too_large()
         seen = np.zeros(len(self), bool)
         out = {}
         for reason, mask in bad.items():
             if (mask & ~seen).any():
                 out[reason] = mask & ~seen
                 seen |= mask
+        return out
+
+    def _too_large(self) -> Mask:
+        """Rows with values of which squares and products would overflow."""
+        out = np.zeros(len(self), bool)
+        for values in self._fields.values():
+            out |= np.abs(values) > _LARGEST
         return out
 
     def _position_faults(self) -> dict[str, Mask]:
@@ -321,7 +333,7 @@ def _check_whole(fields: Mapping[str, Any]) -> None:
 
 def _error_faults(name: str, error: Array) -> dict[str, Mask]:
     words = name.replace("_", " ")
-    return {f"no {words}": np.isnan(error), f"{words} not positive": error <= 0.0}
+    return {f"no {words}": np.isnan(error), f"{words} not positive": error < 1.0 / _LARGEST}
 
 
 def _names(parts: Iterable[Epochs], store: str) -> list[str]:

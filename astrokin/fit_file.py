@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _KEY = "astrokin_fit"
 _VERSION = 1
 _ESCAPED = "json text"
+#: Numbers beyond which an array is written as one text.
+_MANY = 500
 _AS_THEY_ARE = ("converged", "used", "passes", "by")
 _MAPPINGS = ("undetermined", "left_out", "provenance")
 _QUANTITIES = ("results", "derived", "derived_error", "data")
@@ -114,11 +116,11 @@ def _state(fit: Fit) -> dict[str, Any]:
         **{key: _plain(getattr(fit, key)) for key in (*_AS_THEY_ARE, *_MAPPINGS)},
         "notes": list(fit.notes),
         **{key: {k: _values(v) for k, v in getattr(fit, key).items()} for key in _QUANTITIES},
-        "covariance": None if fit.covariance is None else _covariance(fit),
+        "covariance": None if fit.covariance is None else _array(fit.covariance),
         "grid": None if fit.grid is None else _values(fit.grid),
         "groups": None if fit.groups is None else _groups(fit.groups),
         "of_groups": None if fit.of_groups is None else _state(fit.of_groups),
-        "columns": {k: _values(v) if hasattr(v, "unit") else np.asarray(v).tolist() for k, v in fit.columns.items()},
+        "columns": {k: _values(v) if hasattr(v, "unit") else _array(v) for k, v in fit.columns.items()},
     }
 
 
@@ -134,18 +136,18 @@ def _plain(value: Any) -> Any:
 
 
 def _values(quantity: u.Quantity) -> dict[str, Any]:
-    return {"value": np.asarray(quantity.value).tolist(), "unit": quantity.unit.to_string()}
+    return {"value": _array(quantity.value), "unit": quantity.unit.to_string()}
 
 
-def _covariance(fit: Fit) -> Any:
-    """The covariance as lists; that of profiles, which is large, as one text: YAML takes seconds for such lists."""
-    values = np.asarray(fit.covariance).tolist()
-    return values if fit.grid is None else {_ESCAPED: json.dumps(values)}
+def _array(values: Any) -> Any:
+    """An array as lists; a large one as one text: YAML takes seconds for such lists."""
+    array = np.asarray(values)
+    return array.tolist() if array.size <= _MANY else {_ESCAPED: json.dumps(array.tolist())}
 
 
 def _groups(groups: list[Any]) -> dict[str, Any]:
     if not (groups and isinstance(groups[0], tuple)):
-        return {"labels": _plain(groups)}
+        return {"labels": _plain(groups) if len(groups) <= _MANY else {_ESCAPED: json.dumps(_plain(groups))}}
     edges = [group[0] for group in groups] + [groups[-1][1]]
     return {"edges": _values(u.Quantity(edges)), "plain": not hasattr(edges[0], "unit")}
 

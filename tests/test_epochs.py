@@ -63,6 +63,7 @@ def test_a_column_or_some_rows():
         ({"scan_angle": None}, "abscissa without scan_angle"),
         ({"absissa": np.arange(4.0) * MAS}, "no field 'absissa'; they have: abscissa"),
         ({"ra": 3 * u.deg}, "ra without dec"),
+        ({"ra": 3 * u.deg, "dec": 95 * u.deg}, "dec lies outside -90 to 90 deg in rows 0, 1, 2, 3"),
         (dict.fromkeys(("delta_ra", "delta_dec", "delta_ra_error", "delta_dec_error"), 1 * MAS), "in two dimensions"),
         ({"columns": {"source_id": [1, 2]}}, "'source_id' has shape"),
     ],
@@ -119,6 +120,12 @@ def test_rows_that_cannot_be_used_are_named_by_the_first_reason():
     )
     found = {reason: np.flatnonzero(mask).tolist() for reason, mask in epochs.unfit().items()}
     assert found == {"no time": [0], "no position": [1], "no scan angle": [2], "abscissa error not positive": [3]}
+
+
+def test_numbers_whose_squares_overflow_cannot_be_used():
+    epochs = along(abscissa=np.array([1, 1e200, 1, 1]) * MAS, abscissa_error=np.array([1, 1, 1e-200, 1e200]) * MAS)
+    found = {reason: np.flatnonzero(mask).tolist() for reason, mask in epochs.unfit().items()}
+    assert found == {"abscissa error not positive": [2], "values too large": [1, 3]}
 
 
 def test_two_dimensions_and_a_correlation_beyond_one():

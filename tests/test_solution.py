@@ -308,10 +308,12 @@ def test_as_many_epochs_as_parameters_give_a_solution_without_a_goodness():
     ("options", "words"),
     [
         ({"model": "8"}, "it can be '5', '6'"),
-        ({"model": 5}, "AstrometricSolution.model is 5"),
+        ({"model": 8}, "it can be '5', '6'|'9'"),
+        ({"model": True}, "a text is needed"),
         ({"reject": -1.0}, "a positive number"),
-        ({"period_range": (10 * u.day, 5 * u.day)}, "the shorter first"),
-        ({"period_range": 10 * u.day}, "a pair of periods"),
+        ({"period_range": (10, 5) * u.day}, "the shorter first"),
+        ({"period_range": 10 * u.day}, "has shape"),
+        ({"period_range": (10, 20)}, "no unit|no vector of Quantities"),
         ({"observer": "gaia"}, r"give an ak.Observer"),
         ({"reference_epoch": "soon"}, "no time"),
         ({"errors": "large"}, "'formal', 'scaled'|'scaled', 'formal'"),
@@ -320,6 +322,10 @@ def test_as_many_epochs_as_parameters_give_a_solution_without_a_goodness():
 def test_options_that_make_no_sense(options, words):
     with pytest.raises(InputError, match=words):
         AstrometricSolution(**options)
+
+
+def test_a_number_names_a_model_too():
+    assert AstrometricSolution(7) == AstrometricSolution("7")
 
 
 # ---- figures ---------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from astrokin.units import A
 
 MAS = u.mas
 OBSERVER = ak.Observer(ak.column("obstime"), "gaia")
-PERIODS = (100 * u.day, 700 * u.day)
+PERIODS = (100, 700) * u.day
 
 
 def sample(n, seed=5, **options):
@@ -185,7 +185,7 @@ def test_two_orbits_that_fit_alike_are_told():
     """A period near a year hides behind the parallax where the epochs are few."""
     _, epochs, _ = sample(60, seed=21)
     few = epochs[np.random.default_rng(1).uniform(size=len(epochs)) < 0.25]
-    fit = AstrometricSolution("orbit", reference_epoch=2017.5, period_range=(20 * u.day, 900 * u.day)).fit(few[:200])
+    fit = AstrometricSolution("orbit", reference_epoch=2017.5, period_range=(20, 900) * u.day).fit(few[:200])
     outcomes = dict(zip(fit.groups, zip(fit.columns["outcome"], fit.columns["chi2_margin"], strict=True), strict=True))
     found = [(what, margin) for what, margin in outcomes.values() if what in ("solved", "ambiguous")]
     assert all((what == "ambiguous") == (margin < 9) for what, margin in found)

@@ -125,6 +125,17 @@ def test_a_fit_goes_through_a_file_with_its_columns(tmp_path):
     assert back.columns["count"].dtype.kind == "i"
 
 
+def test_a_fit_of_many_sources_goes_through_a_file(tmp_path):
+    ids = np.repeat(np.arange(3000), 2)
+    fit = Mean().fit(epochs(ids, np.random.default_rng(1).normal(size=6000)))
+    fit.write(tmp_path / "fit.ecsv")
+    back = ak.Fit.read(tmp_path / "fit.ecsv")
+    assert back == fit
+    assert back.groups == fit.groups
+    assert np.array_equal(back.covariance, fit.covariance)
+    assert np.array_equal(back.columns["count"], fit.columns["count"])
+
+
 def test_nothing_to_fit():
     with pytest.raises(InputError, match="no rows are left to fit: the data have no rows"):
         Mean().fit(epochs(np.array([], dtype=int)))

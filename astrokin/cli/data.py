@@ -117,7 +117,15 @@ def simulate(name: str, n: int, target: str, settings: dict[str, str], seed: int
     click.echo(f"{len(rows):,} rows written to {target}; the truth:")
     width = max(map(len, truth))
     for key, value in truth.items():
-        click.echo(f"  {key:<{width}}  {value}")
+        click.echo(f"  {key:<{width}}  {_few(value)}")
+
+
+def _few(value: Any) -> str:
+    """A value as text; of many, those of the sources, only the first and the last."""
+    import numpy as np
+
+    with np.printoptions(threshold=6, edgeitems=3, precision=6):
+        return " ".join(str(value).split())
 
 
 def sample(estimator: Any, n: int, seed: Any) -> Any:

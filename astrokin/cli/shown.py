@@ -14,7 +14,7 @@ from astrokin import references, registry
 from astrokin.cli.settings import shown_value
 from astrokin.errors import UnknownNameError, closest_first
 from astrokin.estimator_kind import AnyEstimator
-from astrokin.source_estimator import kind_of
+from astrokin.source_estimator import SourceEstimator, kind_of
 
 _ROLE = re.compile(r":\w+:`([^`]*)`")
 
@@ -62,7 +62,10 @@ def _described(kind: str, row: Any) -> Iterator[str]:
     yield ""
     if kind == "effect":
         yield f"stage: {row['stage']}"
-    yield f"needs: {row['needs'] or 'positions only'}"
+    if issubclass(cls, SourceEstimator):
+        yield f"takes: {cls.takes.__name__}, the observations of each source"
+    else:
+        yield f"needs: {row['needs'] or 'positions only'}"
     yield ""
     yield from _parameters(cls)
     for section in ("Returns", "Notes"):

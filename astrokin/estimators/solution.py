@@ -22,12 +22,8 @@ Array = NDArray[np.float64]
 MODELS = ("5", "6", "7", "9", "orbit")
 
 
-def _two_periods(value: Any) -> bool:
-    try:
-        low, high = (float(v.to_value(u.day)) for v in value)
-    except (TypeError, ValueError, AttributeError, u.UnitConversionError):
-        return value is None
-    return 0.0 < low < high < np.inf
+def _two_periods(days: Any) -> Any:
+    return np.all(np.asarray(days) > 0) and days[0] < days[1]
 
 
 @dataclass(frozen=True)
@@ -58,7 +54,7 @@ class AstrometricSolution(ak.SourceEstimator):
     Parameters
     ----------
     model : {"5", "6", "7", "9", "orbit"}
-        What is fitted.
+        What is fitted; a number will do as well.
     reference_epoch : Time, float (Julian year TCB) or text, optional
         The epoch of the results. Not given: the middle of each source's own epochs, told in the column
         ``reference_epoch``.
@@ -74,7 +70,7 @@ class AstrometricSolution(ak.SourceEstimator):
         upward where the errors are too small); those of one source are told in ``outliers``.
     errors : {"formal", "scaled"}
         Errors by the given errors (and the jitter), or these times the unit-weight error where it is above 1.
-    period_range : (Quantity, Quantity), optional
+    period_range : `~astropy.units.Quantity`, shape (2,), optional
         Shortest and longest period of the search; by default from ten days to three times the span of the epochs.
 
     Returns
@@ -127,7 +123,7 @@ class AstrometricSolution(ak.SourceEstimator):
         "source-004",
     )
 
-    model: str = ak.option("5", allowed=MODELS, doc="the parameters that are fitted")
+    model: Any = ak.option("5", kind=str, allowed=MODELS, doc="the parameters that are fitted")
     reference_epoch: Any = ak.epoch_parameter(None, per_row=False, doc="epoch of the results")
     observer: Any = ak.observer_parameter(None, doc="where the observations were made, for parallax factors")
     jitter: bool = ak.option(False, allowed=(False, True), doc="add the excess noise to the errors")
@@ -136,10 +132,21 @@ class AstrometricSolution(ak.SourceEstimator):
         domain="a positive number",
     )  # fmt: skip
     errors: str = ak.option("formal", allowed=("formal", "scaled"), doc="as given, or times the unit-weight error")
-    period_range: Any = ak.option(
-        None, doc="shortest and longest period of an orbit", physical=_two_periods,
-        domain="a pair of periods, the shorter first,",
-    )  # fmt: skip
+    period_range: Any = ak.parameter(
+        None,
+        unit=u.day,
+        shape=(2,),
+        per_row=False,
+        optional=True,
+        doc="shortest and longest period of an orbit",
+        physical=_two_periods,
+        domain="a pair of positive periods, the shorter first",
+    )
+
+    def __post_init__(self) -> None:
+        if isinstance(self.model, int) and not isinstance(self.model, bool):
+            object.__setattr__(self, "model", str(self.model))
+        super().__post_init__()
 
     def solve_sources(self, rows: Any) -> ak.Fit:
         """The solutions of the sources of a block."""
@@ -157,7 +164,10 @@ class AstrometricSolution(ak.SourceEstimator):
     @property
     def _periods(self) -> tuple[float, float] | None:
         """In Julian years."""
-        return None if self.period_range is None else tuple(float(p.to_value(u.yr)) for p in self.period_range)  # type: ignore[return-value]
+        if self.period_range is None:
+            return None
+        short, long = self.period_range.to_value(u.yr)
+        return float(short), float(long)
 
     def derive(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The radial velocity of six parameters; Campbell's elements of an orbit."""
@@ -197,7 +207,7 @@ class AstrometricSolution(ak.SourceEstimator):
     def examples(cls) -> Iterator[Self]:
         yield cls(reference_epoch=2017.5)
         yield cls("9", reference_epoch=2017.0, jitter=True, reject=5.0)
-        yield cls("orbit", reference_epoch=2017.5, period_range=(100 * u.day, 700 * u.day))
+        yield cls("orbit", reference_epoch=2017.5, period_range=(100, 700) * u.day)
 
 
 def _year(epoch: Any) -> float:

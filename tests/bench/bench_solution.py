@@ -55,7 +55,7 @@ times = [
 ]
 for name, (taken, _) in times[:1]:
     print(f"  {name}: {1e9 / taken:,.0f} per second; peak memory {peak():.0f} MiB")
-periods = (100 * u.day, 700 * u.day)
+periods = (100, 700) * u.day
 orbit = ak.estimators.AstrometricSolution("orbit", reference_epoch=2017.5, period_range=periods)
 sample, _ = orbit.simulate(10, np.random.default_rng(1))
 times.append(("astrokin: an orbit, blind search of 100 to 700 d", best(lambda: orbit.fit(sample), 10, runs=2)))
