@@ -24,6 +24,8 @@ __all__ = [
     "Stars",
     "apparent_place",
     "column",
+    "distance_priors",
+    "distances",
     "drift",
     "effect",
     "effective_wavelength",
@@ -32,6 +34,7 @@ __all__ = [
     "errors",
     "estimator",
     "estimators",
+    "gaia_zero_point",
     "galaxy",
     "heating",
     "hookimpl",
@@ -48,10 +51,11 @@ __all__ = [
 
 TYPE_CHECKING = False  # type checkers take it as true; importing typing for it would cost milliseconds
 if TYPE_CHECKING:
-    from . import drift, effects, errors, estimators, galaxy, heating, testing, units
+    from . import distance_priors, drift, effects, errors, estimators, galaxy, heating, testing, units
     from .apparent import apparent_place
     from .chain import Chain
     from .covariance import Covariance
+    from .distance_table import distances, gaia_zero_point
     from .effect_base import Effect
     from .epochs import Epochs
     from .estimator_base import Estimator
@@ -85,6 +89,8 @@ _HOME = {
     "Stars": "stars",
     "apparent_place": "apparent",
     "column": "parameters",
+    "distances": "distance_table",
+    "gaia_zero_point": "distance_table",
     "effect": "registry",
     "effective_wavelength": "refractivity",
     "estimator": "registry",

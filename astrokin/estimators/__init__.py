@@ -7,6 +7,7 @@ installed plugins.
 from __future__ import annotations
 
 import astrokin as ak
+from astrokin.estimators.distance import ParallaxDistance
 from astrokin.estimators.drift import AsymmetricDrift
 from astrokin.estimators.ellipsoid import VelocityEllipsoid
 from astrokin.estimators.heating import DiscHeating
@@ -22,6 +23,7 @@ __all__ = [
     "DiscHeating",
     "JeansKz",
     "OortConstants",
+    "ParallaxDistance",
     "SolarMotion",
     "SpinAndGlide",
     "VelocityEllipsoid",
@@ -37,6 +39,7 @@ def astrokin_estimators() -> list[type[ak.Estimator | ak.SourceEstimator]]:
         DiscHeating,
         JeansKz,
         OortConstants,
+        ParallaxDistance,
         SolarMotion,
         SpinAndGlide,
         VelocityEllipsoid,

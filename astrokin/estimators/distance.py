@@ -125,7 +125,9 @@ class ParallaxDistance(ak.Estimator):
         settled[:, 1:] |= values[:, 1 : self._p] <= 0.0
         converged = not first and bool(settled.all())
         if first or not params.final:
-            return ak.Fit(self._named(values), state=_State(values, converged), converged=converged)
+            left = summary.misfit - step[:, 0] ** 2 * summary.matrix[:, 0, 0]
+            scale = np.sqrt(np.maximum(left / np.maximum(summary.count - 1.0, 1.0), 1.0))
+            return ak.Fit(self._named(values), state=_State(values, scale, converged), converged=converged)
         return self._finished(summary, values, converged or params.state.settled)
 
     def _named(self, values: Array) -> dict[str, u.Quantity]:
@@ -155,9 +157,10 @@ class ParallaxDistance(ak.Estimator):
         )
 
     def residual(self, rows: Any, params: Any) -> Array:
-        """Size of the residuals in standard deviations."""
+        """Size of the residuals in standard deviations; in those seen, where outliers have shifted the mean."""
         e, w = self._terms(rows, params)
-        return np.abs(e) * np.sqrt(w)
+        scale = params.state.scale
+        return np.abs(e) * np.sqrt(w) / (scale[0] if rows.group is None else scale[rows.group])
 
     def derive(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """The distance modulus."""
@@ -186,9 +189,10 @@ class ParallaxDistance(ak.Estimator):
 
 @dataclass(frozen=True)
 class _State:
-    """Parallax and variance of the scatter of each group, (G, 2)."""
+    """Parallax and variance of the scatter of each group (G, 2), and how much larger the residuals are than told."""
 
     values: Array
+    scale: Array
     settled: bool
 
 

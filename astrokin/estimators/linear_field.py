@@ -55,7 +55,7 @@ class State:
 
     def moved(self, step: Array, shape: Array) -> State:
         values, p = self.values + step, len(self.field.names)
-        tensor, positive = _positive(velocity_model.symmetric(values[:, p:] @ shape.T))
+        tensor, positive = _positive(velocity_model.symmetric(values[:, p:] @ shape.T), self.tensor)
         if not positive:
             # Back into the domain, so that a limit is reached and not run away from.
             six = tensor[:, *_ROWS]
@@ -66,11 +66,15 @@ class State:
         return State(self.values, self.tensor, self.field, self.positive, settled)
 
 
-def _positive(tensor: Array) -> tuple[Array, bool]:
-    """Tensors fit to weight with: eigenvalues below a thousandth of the largest are raised to it."""
+def _positive(tensor: Array, before: Array) -> tuple[Array, bool]:
+    """Tensors fit to weight with: eigenvalues below a thousandth of the largest are raised to it.
+
+    A step to below zero went too far: it ends at a tenth of what was there before.
+    """
     tensor = np.where(np.isfinite(tensor), tensor, START * np.eye(3))
     values, vectors = np.linalg.eigh(tensor)
     floor = np.maximum(1e-3 * values[:, -1:], 1e-6)
+    floor = np.where(values > 0.0, floor, np.maximum(floor, 0.1 * np.linalg.eigvalsh(before)[:, :1]))
     raised = np.maximum(values, floor)
     positive = bool((values >= floor).all())
     return (tensor if positive else (vectors * raised[:, None, :]) @ vectors.swapaxes(1, 2)), positive
@@ -342,7 +346,7 @@ class Sums:
         """What is to be added to the scores, (G, p + q), in the final pass.
 
         For the field what parallax errors have added on average is taken off, for the dispersion what the fitted field
-        has taken off is added: the slope of -1/2 ln |X^T W X|, of the restricted likelihood (Patterson & Thompson 1971).
+        has taken off is added: the slope of -1/2 ln |X^T W X|, of the restricted likelihood (Patterson, Thompson 1971).
         """
         p = len(field.names)
         out = np.zeros_like(normal.vector)

@@ -12,7 +12,7 @@ import astropy.units as u
 import numpy as np
 
 from astrokin import layout
-from astrokin.errors import AstrokinError
+from astrokin.errors import AstrokinError, InputError
 from astrokin.estimator_base import Estimator
 from astrokin.fit import Fit
 from astrokin.stars import Stars
@@ -357,13 +357,17 @@ def missing_values(case: EstimatorCase) -> None:
 
 @promise
 def parallaxes(case: EstimatorCase) -> None:
-    """Zero and negative parallaxes are data, or left out by a reason; with and without errors."""
+    """Zero and negative parallaxes are data, or left out by a reason; without errors too, if it can do without."""
     if not isinstance(case.rows, Stars):
         return
     n = len(case.rows)
     odd = np.select([np.arange(n) % 9 == 0, np.arange(n) % 9 == 1], [0.0, -0.1], case.rows.raw.parallax)
     for what, covariance in (("with", case.rows.covariance), ("without", None)):
-        fit = case.estimator.fit(case.rows.replace(parallax=odd, covariance=covariance))
+        try:
+            fit = case.estimator.fit(case.rows.replace(parallax=odd, covariance=covariance))
+        except InputError as error:
+            demand(covariance is None and "error" in str(error), f"{what} errors: {error}")
+            continue
         counted = fit.used + sum(fit.left_out.values())
         demand(counted == n, f"{what} errors, {counted} of {n} rows are accounted for")
         _demand_finite(fit, f"{what} errors")
@@ -408,8 +412,11 @@ def clipping(case: EstimatorCase) -> None:
     velocity = np.array(stars.raw.radial_velocity)
     wild[:, 0] *= 1e4
     velocity[0] = 1e6
-    fit = dataclasses.replace(case.estimator, clip=6.0).fit(stars.replace(proper_motion=wild, radial_velocity=velocity))
+    odd = stars.replace(proper_motion=wild, radial_velocity=velocity)
+    if not {"proper_motion", "radial_velocity"} & set(case.estimator.reads or ("proper_motion",)):
+        odd = stars.replace(parallax=np.where(np.arange(len(stars)) == 0, 1e4, 1.0) * stars.raw.parallax)
+    fit = dataclasses.replace(case.estimator, clip=6.0).fit(odd)
     clipped = sum(k for reason, k in fit.left_out.items() if "clip" in reason)
-    demand(clipped >= 1, f"a row of 10^4 times its motion stays in; left out: {dict(fit.left_out)}")
+    demand(clipped >= 1, f"a row of 10^4 times its motion, or parallax, stays in; left out: {dict(fit.left_out)}")
     if fit.used + clipped != len(stars):
         broken(f"{fit.used} used and {clipped} clipped are not {len(stars)} rows")
