@@ -93,6 +93,8 @@ def derive(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _points(fit: Fit) -> tuple[Array, Array]:
     """U, V, W and the dispersion of the groups (G, 4), and their covariances (G, 4, 4)."""
+    if not isinstance(fit, Fit):
+        raise InputError(f"stromberg() needs the Fit of the solar motion of groups, not {fit!r}.")
     against = next((k for k in ("sigma_UU", "sigma2") if k in fit.results), "")
     names = ("U", "V", "W", against)
     if fit.groups is None or any(k not in fit.results for k in names) or fit.covariance is None:
@@ -109,7 +111,7 @@ def _points(fit: Fit) -> tuple[Array, Array]:
 def _lacking(values: Array, covariance: Array) -> str:
     """Why the groups do not tell a line; empty where they do."""
     if len(values) < 3:
-        return f"only {len(values)} groups have a known V and dispersion; a line and its errors need 3"
+        return f"of {len(values)} of the groups V and dispersion are known; a line and its errors need 3"
     spread = mean(values[:, 3], covariance[:, 3, 3]).chi2
     if stats.chi2.sf(spread, len(values) - 1) > _BY_CHANCE:
         return "the groups do not differ in dispersion by more than the errors"

@@ -311,13 +311,15 @@ def test_without_groups():
         stromberg(ak.estimators.SolarMotion().fit(stars))
     with pytest.raises(InputError, match="this fit has U, V, W"):
         stromberg(ak.estimators.SolarMotion(by="population", method="moments").fit(stars))
+    with pytest.raises(InputError, match="not 3"):
+        stromberg(3)
 
 
 def test_too_few_groups_and_groups_of_few_stars():
     stars, _ = Drift(by="population").simulate(3000, np.random.default_rng(1))
     two = Drift(by="population").fit(stars[stars["population"] < 3])
     assert two.undetermined.keys() == set(NAMES)
-    assert "only 2 groups" in two.undetermined["V_sun"]
+    assert "of 2 of the groups V and dispersion are known" in two.undetermined["V_sun"]
     assert all(np.isnan(v) for v in (*two.values(), *two.error.values(), *two.derived.values()))
     keep = (stars["population"] > 1) | (np.arange(3000) == 0)
     fit = Drift(by="population").fit(stars[keep])

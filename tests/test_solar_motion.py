@@ -12,8 +12,10 @@ from scipy import integrate
 
 import astrokin as ak
 from astrokin import galaxy, simulation
+from astrokin.covariance import Covariance
 from astrokin.errors import InputError
-from astrokin.estimators import sky_moments
+from astrokin.estimators import constant_pass, sky_moments
+from astrokin.estimators.linear_field import State
 from astrokin.estimators.solar_motion_sample import sphere
 
 Solar = ak.estimators.SolarMotion
@@ -175,6 +177,28 @@ def test_moments_and_fit_agree():
         moments, fit = (Solar(method=m, use=use).fit(stars) for m in ("moments", "fit"))
         assert (np.abs(values(moments) - values(fit)) < 2.5 * errors(moments)).all()
         assert (errors(moments) > 0.9 * errors(fit)).all()
+
+
+@pytest.mark.parametrize("use", [("rv",), ("pm",), ("pm", "rv")])
+@pytest.mark.parametrize("known", ["nothing", "errors", "correlations", "some radial velocities"])
+def test_the_quick_pass_gives_the_sums_of_the_general_one(use, known):
+    stars, _ = Solar().simulate(500, np.random.default_rng(6))
+    errors_ = {k: stars.raw.covariance.error(k) for k in ("parallax", "pmra", "pmdec", "radial_velocity")}
+    half = {pair: np.full(500, 0.4) for pair in (("parallax", "pmra"), ("pmra", "pmdec"), ("parallax", "pmdec"))}
+    large = Covariance(errors=dict(errors_, parallax=np.full(500, 0.8)), correlations=half)
+    stars = stars.replace(covariance={"nothing": None, "correlations": large}.get(known, stars.raw.covariance))
+    if known == "some radial velocities":
+        stars = stars.replace(radial_velocity=np.where(np.arange(500) % 3, np.nan, stars.raw.radial_velocity))
+        stars = stars if use != ("rv",) else stars[::3]
+    estimator = Solar(use=use)
+    state = State(np.array([[10.0, 5.0, -3.0, 400.0]]), 400.0 * np.eye(3)[None], estimator.field)
+    rows = estimator._rows(stars)
+    data = estimator.sample(rows)
+    assert constant_pass.applies(rows, data, state)
+    quick, general = constant_pass.sums(data, state, True), estimator.terms(rows, state).sums()
+    for name in ("weight", "spread", "field", "scatter", "tally"):
+        one, other = getattr(quick, name), getattr(general, name)
+        np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-11 * np.abs(other).max(), err_msg=name)
 
 
 # ---- the Galactic flow -----------------------------------------------------------------------------------
@@ -365,6 +389,13 @@ def test_few_stars(n, use):
 def test_few_stars_for_moments():
     fit = Solar(method="moments").fit(sample()[:1])
     assert all("too few stars" in reason for reason in fit.undetermined.values())
+    assert np.isnan(values(fit)).all()
+
+
+def test_velocities_beyond_all_bounds():
+    stars = sample(100)
+    fit = Solar(method="moments").fit(stars.replace(radial_velocity=np.full(100, 1e200)))
+    assert "not finite" in fit.undetermined["U"]
     assert np.isnan(values(fit)).all()
 
 

@@ -84,7 +84,8 @@ class SkyMoments:
         place = place[order]
         y = np.concatenate([part for has, velocity in kinds.values() for part in (has[None], velocity)])[:, order]
         times = 1.0 if rows.weight is None else rows.weight[order]
-        products = grouped_product(y * times, y, place, n_groups * c)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite determines nothing
+            products = grouped_product(y * times, y, place, n_groups * c)
         outer = velocity_model.outer(direction[:, order])
         places = grouped_product(y[::4] * times, outer, place, n_groups * c)
         return cls(products.reshape(n_groups, c, *products.shape[1:]), places.reshape(n_groups, c, *places.shape[1:]))
@@ -129,6 +130,11 @@ class Moments:
     def empty(self) -> int:
         """Cells in which no star has the kinds of motion that are used."""
         return int(np.count_nonzero((self._counts == 0).any(axis=0)))
+
+    @property
+    def finite(self) -> bool:
+        """Whether no velocity was beyond all bounds."""
+        return bool(np.isfinite(self.products).all())
 
     @property
     def freedom(self) -> float:

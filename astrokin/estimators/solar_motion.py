@@ -147,6 +147,8 @@ class SolarMotion(ConstantFieldFit):
 
     def _lacking(self, moments: Moments) -> str:
         """Why the moments of a group are not determined; empty where they are."""
+        if not moments.finite:
+            return "the sums are not finite: some velocities are too large for any star"
         if moments.freedom < 1.0:
             return "too few stars: no two in one cell of the sky that would tell the errors"
         return "" if moments.determined else "the places of the stars on the sky do not determine it"
