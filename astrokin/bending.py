@@ -205,11 +205,12 @@ def tabulated(place: tuple[float, float], air: tuple[float, float, float], wavel
     return Tabulated(models[0] if len(models) == 1 else Difference(*models))
 
 
-def in_one_air(place: tuple[float, float], air: tuple[float, float, float], wavelength: Any, n: int) -> Any:
-    """The integral in one air, for one wavelength or that of each of n rows."""
+def in_one_air(place: tuple[float, float], air: tuple[float, float, float], wavelength: Any) -> Any:
+    """The integral in one air, for one wavelength or that of each row."""
     if not np.ndim(wavelength):
         return tabulated(place, air, (float(wavelength),))
-    return Colours(place, air, wavelength) if n >= Colours.WORTH else Integral(place, wavelength, *air)
+    many = len(wavelength) >= Colours.WORTH
+    return Colours(place, air, wavelength) if many else Integral(place, wavelength, *air)
 
 
 # ---- the way back ----------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import astropy.units as u
@@ -162,7 +163,7 @@ class AtmosphericRefraction(ak.Effect):
     # ---- there and back ----------------------------------------------------------------------------------
 
     def forward(self, stars: Any) -> Any:
-        here, bend, refused = self._here(len(stars))
+        here, bend, refused = self._here
         r = stars.raw.direction
         c = dot(r, here.zenith)
         low = np.real(c) < bend.lowest
@@ -171,7 +172,7 @@ class AtmosphericRefraction(ak.Effect):
         return _refuse(stars.replace(direction=place), {**refused, self._too_low: low})
 
     def backward(self, stars: Any) -> Any:
-        here, bend, refused = self._here(len(stars))
+        here, bend, refused = self._here
         seen = stars.raw.direction
         c = dot(seen, here.zenith)
         lowest = bending.seen_cosine(bend.lowest, bend.pull(bend.lowest + np.zeros(1)))
@@ -185,29 +186,28 @@ class AtmosphericRefraction(ak.Effect):
     def _too_low(self) -> str:
         return bending.lowest_in_words(self.model)
 
-    def _here(self, n: int) -> tuple[Any, Any, dict[str, Mask]]:
+    @cached_property
+    def _here(self) -> tuple[Any, Any, dict[str, Mask]]:
         """The horizon, the bending there, and rows that have neither, by reason."""
         here = self.observer.horizon()
-        air, refused = self._usable(n)
+        air, refused = self._usable()
         refused[_NO_TURN] = here.outside
-        return here, self._bending((here.sine_latitude, here.height), air, n), refused
+        return here, self._bending((here.sine_latitude, here.height), air), refused
 
-    def _usable(self, n: int) -> tuple[dict[str, Any], dict[str, Mask]]:
+    def _usable(self) -> tuple[dict[str, Any], dict[str, Mask]]:
         air = self._air()
         refused: dict[str, Mask] = {}
         for name, values in air.items():
             if np.ndim(values) and name != "humidity":
                 what = "wavelength" if name in ("obswl", "reference_wavelength") else name
                 bad, reason = bending.outside(self.model, what, values)
-                refused[reason] = refused.get(reason, np.zeros(n, bool)) | bad
+                refused[reason] = refused.get(reason, np.zeros(len(bad), bool)) | bad
                 air[name] = np.where(bad | np.isnan(values), _SOME_AIR[what], values)
-        bad = bending.boiling(*(np.nan_to_num(air[k]) for k in ("pressure", "temperature", "humidity")))
-        if np.any(bad):
-            refused[_BOILING] = np.broadcast_to(bad, n)
-        air["humidity"] = np.where(bad, 0.0, np.nan_to_num(air["humidity"]))[()]
+        refused[_BOILING] = bending.boiling(*(np.nan_to_num(air[k]) for k in ("pressure", "temperature", "humidity")))
+        air["humidity"] = np.where(refused[_BOILING], 0.0, np.nan_to_num(air["humidity"]))[()]
         return {name: _common(values) for name, values in air.items()}, refused
 
-    def _bending(self, place: tuple[float, float], air: dict[str, Any], n: int) -> Any:
+    def _bending(self, place: tuple[float, float], air: dict[str, Any]) -> Any:
         common = air["pressure"], air["temperature"], air["humidity"]
         waves = [air[k] for k in ("obswl", "reference_wavelength") if k in air]
         if self.model == "refco":
@@ -217,7 +217,7 @@ class AtmosphericRefraction(ak.Effect):
         elif not any(map(np.ndim, waves)):
             return bending.tabulated(place, _floats(common), tuple(map(float, waves)))
         else:
-            models = [bending.in_one_air(place, _floats(common), w, n) for w in waves]
+            models = [bending.in_one_air(place, _floats(common), w) for w in waves]
         return models[0] if len(models) == 1 else bending.Difference(*models)
 
     # ---- for the reader ----------------------------------------------------------------------------------
