@@ -40,9 +40,16 @@ class VelocityEllipsoid(ConstantFieldFit):
     Parameters
     ----------
     use : ("pm", "rv"), ("pm",) or ("rv",)
-        Which motions to use.
+        Which motions to use. Radial velocities alone tell of W only toward the poles.
     rotation : Quantity of four, optional
         Oort's A, B, C, K (km/s/kpc) of a flow that is taken out first; or a fit that holds them.
+    method : {"likelihood", "moments"}
+        Maximum likelihood, in which stars count by what they tell; or mean and covariance of the velocities, those of
+        proper motions deprojected, in which all stars count alike and small parallaxes weigh heavily.
+    robust : bool
+        Whether some of the stars may belong to a broad background, a halo that does not rotate, of 120 km/s in each
+        direction: the ellipsoid is that of the others, its share ``background_share`` is fitted along. Moving groups
+        in the midst of the velocities stay in. With ``method="likelihood"``.
     axes : {"galactic", "cylindrical"}
         The axes U, V, W at the Sun; or those of each star about the Galactic centre, for Galactocentric velocities:
         v_R outward, v_phi along the rotation, v_z north. Sun and centre are those of astropy's `Galactocentric`.
@@ -55,17 +62,24 @@ class VelocityEllipsoid(ConstantFieldFit):
         sigma_Rphi …``, where at the Sun sigma_Rphi = -sigma_UV and sigma_Rz = -sigma_UW. Derived:
         ``vertex_deviation``, of the same sign with either axes; ``tilt``, that of the long axis in the plane of the
         first and the third axis; ``sigma_1 >= sigma_2 >= sigma_3`` along the principal axes with their ratios
-        ``ratio_21 ratio_31``; with Galactic axes ``axis_l axis_b``, where the long axis points.
+        ``ratio_21 ratio_31``; with Galactic axes ``axis_l axis_b``, where the long axis points (its inward half).
 
     Notes
     -----
-    Sources: 000, "The Velocity Ellipsoid and Vertex Deviation"; Dehnen & Binney (1998); Strömberg (1946).
+    Sources: 000, "The Velocity Ellipsoid and Vertex Deviation"; Dehnen & Binney (1998); Bovy, Hogg & Roweis (2011).
 
     The fit is the maximum of the Gaussian likelihood of the observed components, which deconvolves the measurement
     covariance of every star; Fisher scoring reaches the maximum that expectation maximisation (Bovy, Hogg & Roweis
     2011) goes to, in some five passes. The dispersion is that of the restricted likelihood (n - 1 for n); errors are
-    those of the sandwich, which hold for other distributions too. Parallax errors are taken off to first order: with
-    :math:`\varepsilon = (\sigma_\varpi/\varpi)^2` tangential dispersions come out high by some :math:`3\varepsilon`.
+    those of the sandwich, which hold for other distributions too.
+
+    Parallax errors are taken off to second order. Moments are unbiased for any distribution of the velocities; the
+    likelihood is for those of which the model has mean and covariance right. Without radial velocities both assume that
+    the velocities are distributed alike in all directions of the sky. The angles are not determined where the
+    ellipsoid is round: their errors are then large, or the angle is NaN.
+
+    The background of a robust fit is known but for its share, and errors hold its uncertainty (Louis 1982). At the
+    limit of no background it is the plain fit.
 
     Examples
     --------
@@ -79,7 +93,7 @@ class VelocityEllipsoid(ConstantFieldFit):
     """
 
     name = "velocity-ellipsoid"
-    references = ("1998MNRAS.298..387D", "source-000")
+    references = ("1998MNRAS.298..387D", "2011AnApS...5.1657B", "source-000")
     dispersion: ClassVar[str] = "full"  # type: ignore[misc]
 
     method: str = ak.option("likelihood", allowed=("likelihood", "moments"), doc="maximum likelihood, or moments")
