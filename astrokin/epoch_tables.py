@@ -107,7 +107,8 @@ def table_of_epochs(epochs: Epochs) -> Any:
 
     extras = {k: storable(v) for k, v in epochs.extras.items()}
     first = {k: extras.pop(k) for k in ("source_id",) if k in extras}
-    known = {k: epochs.raw[k].copy() << FIELDS[k] for k in FIELDS if k in epochs.raw}
+    known = {k: epochs.raw[k].copy() for k in FIELDS if k in epochs.raw}
+    known = {k: v if FIELDS[k] == u.one else v << FIELDS[k] for k, v in known.items()}
     return QTable({**first, "obstime": epochs.raw["obstime"].copy() << u.yr, **known, **extras})
 
 

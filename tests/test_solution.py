@@ -5,6 +5,7 @@ from dataclasses import replace
 import astropy.units as u
 import numpy as np
 import pytest
+from astropy.coordinates import EarthLocation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -13,7 +14,7 @@ import astrokin as ak
 from astrokin.errors import InputError
 from astrokin.estimators import AstrometricSolution
 from astrokin.estimators.solution_quality import goodness_of_fit
-from astrokin.scanning import ScanningLaw, observed
+from astrokin.scanning import ScanningLaw, Transits, observed
 
 MAS = u.mas
 OBSERVER = ak.Observer(ak.column("obstime"), "gaia")
@@ -355,3 +356,32 @@ def test_the_model_in_a_figure_is_that_of_the_fit():
         axis = scans.axes[0]
         residual = axis.value - solution_plot.predicted(fit, scans, axis)
         assert np.sum(residual**2 / axis.variance) == pytest.approx(fit.columns["chi2"], rel=1e-9)
+
+
+# ---- contamination ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("refracted", [False, True])
+def test_refraction_of_another_colour_fakes_a_parallax(refracted):
+    """A blue star among redder ones, always near midnight: its hour angle goes with the season, as a parallax does."""
+    site = EarthLocation.from_geodetic(-70.4, -24.6, 2635 * u.m)
+    night = 2016 + (np.arange(3 * 365) + 5 / 24) / 365.25
+    hour_angle = (280.46 + 360.9856473 * (night - 2000) * 365.25 - 70.4 - 90.0 + 180) % 360 - 180
+    time = night[np.abs(hour_angle) < 50]
+    true = ak.Stars(ra=[90.0] * u.deg, dec=[-5.0] * u.deg, parallax=[0.0] * MAS, pmra=[0.0] * MAS / u.yr,
+                    pmdec=[0.0] * MAS / u.yr, radial_velocity=[0.0] * u.km / u.s)  # fmt: skip
+    there = ak.Observer(ak.column("obstime"), site, pressure=743 * u.hPa, temperature=10 * u.deg_C,
+                        relative_humidity=0.1, obswl=0.45 * u.micron)  # fmt: skip
+    parallax = ak.effects.AnnualParallax(there)
+    air = ak.effects.AtmosphericRefraction(there, reference_wavelength=0.55 * u.micron)
+    transits = Transits(np.zeros(len(time), int), time, np.zeros(len(time)))
+    chain = parallax | air if refracted else parallax
+    epochs = observed(true, transits, chain, 10 * MAS, np.random.default_rng(1), plane=True)
+    observer = ak.Observer(ak.column("obstime"), site)
+    fit = AstrometricSolution(reference_epoch=2017.5, observer=observer).fit(epochs)
+    found = fit["parallax"][0].value
+    if refracted:
+        assert found > 300
+        assert fit.columns["f2"][0] > 10  # and the residuals tell
+    else:
+        assert abs(found) < 4 * fit.error["parallax"][0].value
