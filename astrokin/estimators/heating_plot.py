@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 _COLOURS = {"R": fit_plot.RESULT, "phi": "#5b8c5a", "z": fit_plot.DERIVED}
 _LABELS = {"R": r"$\sigma_R$", "phi": r"$\sigma_\phi$", "z": r"$\sigma_z$"}
-_AGE = np.geomspace(0.3, 13.0, 80)
+_AGE = np.geomspace(0.1, 14.0, 100)
 
 
 def draw(estimator: Any, fit: ak.Fit, axes: Any = None) -> Any:
@@ -91,7 +91,7 @@ def _profile(fit: ak.Fit, axes: Any) -> Any:
 
 def _dress(ax: Any) -> None:
     ax.set(xscale="log", yscale="log", xlabel="age  (Gyr)", ylabel="velocity dispersion  (km/s)")
-    ax.set_xticks([0.3, 1.0, 3.0, 10.0], ["0.3", "1", "3", "10"])
+    ax.set_xticks([0.1, 0.3, 1.0, 3.0, 10.0], ["0.1", "0.3", "1", "3", "10"])
     ax.set_yticks([5, 10, 20, 40], ["5", "10", "20", "40"])
     ax.minorticks_off()
     ax.grid(alpha=0.3)

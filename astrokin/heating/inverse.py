@@ -84,7 +84,7 @@ class SpiralRelation:
         ----------
         age : `~astropy.units.Quantity`
         strength : `~astropy.units.Quantity`
-            Root mean square of |epsilon|, today.
+            Root mean square of the size of epsilon, today.
         width : `~astropy.units.Quantity`
             Gamma, from 0.02 to 20 kappa.
 

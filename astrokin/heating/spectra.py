@@ -78,13 +78,13 @@ class White(Spectrum):
 class Lorentzian(Spectrum):
     r"""Transient spirals of one pattern speed: :math:`2\Gamma\varepsilon^2 / ((\nu - m\Omega_p)^2 + \Gamma^2)`.
 
-    The amplitude is an Ornstein-Uhlenbeck process in the frame of the pattern,
-    C(s) = amplitude^2 exp(-Gamma |s|) exp(-i m Omega_p s).
+    The amplitude is an Ornstein-Uhlenbeck process in the frame of the pattern; its correlation is amplitude^2
+    exp(-Gamma abs(s)) exp(-i m Omega_p s).
 
     Parameters
     ----------
     amplitude : `~astropy.units.Quantity`
-        Root mean square of |epsilon|; that of the real potential in the plane is sqrt(2) times as much.
+        Root mean square of the size of epsilon; that of the real potential in the plane is sqrt(2) times as much.
     width : `~astropy.units.Quantity`
         Gamma, the inverse of the lifetime.
     pattern_speed : `~astropy.units.Quantity`

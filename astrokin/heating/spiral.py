@@ -118,7 +118,7 @@ def _profile(profile: Callable[[Any], Any], height: Array) -> Array:
 
 @dataclass(frozen=True)
 class ExponentialProfile:
-    """zeta(z) = exp(-|z|/h): that of a wave of wavenumber 1/h in a thin sheet.
+    """zeta(z) = exp(-abs(z)/h): that of a wave of wavenumber 1/h in a thin sheet.
 
     Examples
     --------
