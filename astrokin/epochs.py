@@ -10,6 +10,7 @@ import astropy.units as u
 import numpy as np
 from numpy.typing import NDArray
 
+from astrokin import epoch_faults
 from astrokin.errors import InputError, MissingColumnError, closest_first
 from astrokin.star_fields import check_latitude, checked_columns, frozen, one_per_row, row_index, rows_of
 from astrokin.times import julian_years, time_of
@@ -41,8 +42,6 @@ _PLANE = ("delta_ra", "delta_dec", "delta_ra_error", "delta_dec_error")
 _NOTES = ("group", "weight", "n_groups")
 #: Julian years beyond which a time is surely none (a Julian date, say).
 _YEARS = 10_000.0
-#: Numbers beyond which no observation has ever gone; nor do positive errors go below its inverse.
-_LARGEST = 1e50
 
 
 class Epochs:
@@ -234,43 +233,7 @@ class Epochs:
 
     def unfit(self) -> dict[str, Mask]:
         """Rows that cannot be used, as masks (n,) by reason; a row is named under the first that holds."""
-        bad: dict[str, Mask] = {"no time": np.isnan(self._years)}
-        position, velocity = self._position_faults(), self._velocity_faults()
-        absent = np.isnan(self._value("abscissa" if self.along_scan else "delta_ra"))
-        spoken = np.isfinite(self._value("radial_velocity"))
-        bad["no position"] = absent & ~spoken
-        bad.update({k: v & ~absent for k, v in position.items()})
-        bad.update({k: v & spoken for k, v in velocity.items()})
-        bad["values too large"] = self._too_large()
-        seen = np.zeros(len(self), bool)
-        out = {}
-        for reason, mask in bad.items():
-            if (mask & ~seen).any():
-                out[reason] = mask & ~seen
-                seen |= mask
-        return out
-
-    def _too_large(self) -> Mask:
-        """Rows with values of which squares and products would overflow."""
-        out = np.zeros(len(self), bool)
-        for values in self._fields.values():
-            out |= np.abs(values) > _LARGEST
-        return out
-
-    def _position_faults(self) -> dict[str, Mask]:
-        if self.along_scan:
-            found = {"no scan angle": np.isnan(self._value("scan_angle"))}
-            return found | _error_faults("abscissa_error", self._value("abscissa_error"))
-        found = {"no position": np.isnan(self._value("delta_dec"))}
-        for name in ("delta_ra_error", "delta_dec_error"):
-            found |= _error_faults(name, self._value(name))
-        corr = self._fields.get("delta_ra_dec_corr")
-        if corr is not None:
-            found["correlation not between -1 and 1"] = ~(np.abs(corr) < 1.0)
-        return found
-
-    def _velocity_faults(self) -> dict[str, Mask]:
-        return _error_faults("radial_velocity_error", self._value("radial_velocity_error"))
+        return epoch_faults.found(self.raw, len(self), self.along_scan)
 
     def _value(self, name: str) -> Array:
         return self._fields[name] if name in self._fields else np.broadcast_to(np.nan, len(self))
@@ -329,11 +292,6 @@ def _check_whole(fields: Mapping[str, Any]) -> None:
             )
     if "abscissa" in fields and "delta_ra" in fields:
         raise InputError("The epochs have abscissa and delta_ra: give positions along the scan or in two dimensions.")
-
-
-def _error_faults(name: str, error: Array) -> dict[str, Mask]:
-    words = name.replace("_", " ")
-    return {f"no {words}": np.isnan(error), f"{words} not positive": error < 1.0 / _LARGEST}
 
 
 def _names(parts: Iterable[Epochs], store: str) -> list[str]:

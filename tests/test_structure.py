@@ -35,6 +35,7 @@ LAYERS = (
     ("distance_table",),
     ("scanning", "simulation", "space_motion", "triangulation", "velocity_model"),
     ("stars", "epochs"),
+    ("epoch_faults",),
     ("joining",),
     ("views",),
     ("star_fields",),

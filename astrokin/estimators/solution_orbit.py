@@ -154,7 +154,7 @@ def _settled(problem: Problem, shape: Array, bounds: Any, rules: Rules, n_result
         shape = fit[1]
         if done:
             break
-        changed = _reweighted(problem, problem.residuals(shape), rules, n_results)
+        changed = _reweighted(problem, shape, rules, n_results)
         done = bool((changed.alive == problem.alive).all()) and abs(changed.extra - problem.extra) <= (
             _SETTLED * changed.extra
         )
@@ -162,14 +162,21 @@ def _settled(problem: Problem, shape: Array, bounds: Any, rules: Rules, n_result
     return _told(problem, shape, done, n_results)
 
 
-def _reweighted(problem: Problem, residuals: list[Array], rules: Rules, n_results: int) -> Problem:
-    scans, extra = problem.scans, np.array([problem.extra])
+def _reweighted(problem: Problem, shape: Array, rules: Rules, n_results: int) -> Problem:
+    scans, extra, residuals = problem.scans, np.array([problem.extra]), problem.residuals(shape)
     alive = problem.alive if rules.clip is None else alive_now(scans, residuals, extra, rules.clip)
     problem = replace(problem, alive=alive)
     if rules.jitter:
-        dof = np.array([float(problem.n_data - n_results)])
-        problem = replace(problem, extra=float(quality.excess_variance(scans, residuals, alive, dof)[0]))
+        share = np.array([problem.n_data - n_results - _of_velocities(problem, shape)])
+        problem = replace(problem, extra=float(quality.excess_variance(scans, residuals, alive, share)[0]))
     return problem
+
+
+def _of_velocities(problem: Problem, shape: Array) -> float:
+    """Chi² of the radial velocities."""
+    if not problem.velocities:
+        return 0.0
+    return float((problem.linear(shape)[1][-len(problem.velocities.time) :] ** 2).sum())
 
 
 def _told(problem: Problem, shape: Array, settled: bool, n_results: int) -> Orbit:
@@ -181,5 +188,5 @@ def _told(problem: Problem, shape: Array, settled: bool, n_results: int) -> Orbi
         outcome = POOR
     dof = float(problem.n_data - n_results)
     residuals = problem.residuals(shape)
-    more = float((problem.linear(shape)[1][-len(problem.velocities.time) :] ** 2).sum()) if problem.velocities else 0.0
+    more = _of_velocities(problem, shape)
     return Orbit(values, covariance, outcome, residuals, problem.alive, problem.extra, dof, inflation, more)

@@ -117,7 +117,7 @@ class Searched:
         """The variance that was added; where none was to be, that which the residuals call for."""
         if self.extra.any():
             return self.extra
-        return quality.excess_variance(self.scans, self.residuals, self.alive, self.dof)
+        return quality.excess_variance(self.scans, self.residuals, self.alive, self.dof - self.more)
 
 
 SOLVED, POOR, FEW, NONE, LOOSE = "solved", "poorly determined", "too few epochs", "no orbit found", "undetermined"
