@@ -315,12 +315,18 @@ def log_determinant(w: dict[tuple[int, int], Array], data: Sample) -> Array:
     zero = np.zeros(1)
     a, b, c = (w.get(k, zero) for k in ((0, 0), (0, 1), (1, 1)))
     if 2 not in data.used:
-        return np.log(a * c - b * b)
+        return _log_of_difference(a, b, c)
     k = w[2, 2] if data.has_radial is None else np.where(data.has_radial, w[2, 2], 1.0)
     if 0 not in data.used:
         return np.log(k)
     x, y = (w.get(pair, zero) / k for pair in ((0, 2), (1, 2)))
-    return np.log(k * ((a - k * x * x) * (c - k * y * y) - (b - k * x * y) ** 2))
+    return np.log(np.abs(k)) + _log_of_difference(a - k * x * x, b - k * x * y, c - k * y * y)
+
+
+def _log_of_difference(a: Array, b: Array, c: Array) -> Array:
+    """Logarithm of a c - b^2, which is positive; of no less than its round-off."""
+    a, c = np.abs(a), np.abs(c)
+    return np.log(np.maximum(a * c - b * b, 1e-15 * (a * c)))
 
 
 def trace(w: dict[tuple[int, int], Array]) -> Array:

@@ -446,7 +446,8 @@ def test_a_dispersion_smaller_than_the_errors_is_named(method):
     stars = simulation.observed(place, velocity, rng, errors={"radial_velocity": 5.0, "pmra": 1.0, "pmdec": 1.0})
     doubled = {k: 2.0 * stars.raw.covariance.error(k) for k in ("parallax", "pmra", "pmdec", "radial_velocity")}
     fit = Ellipsoid(method=method).fit(stars.replace(covariance=Covariance(errors=doubled)))
-    assert any("errors explain the whole scatter" in note for note in fit.notes)
+    assert not fit.converged
+    assert any("the ellipsoid is flat" in note for note in fit.notes)
     assert np.isfinite([v.value for v in fit.values()]).all()
 
 
@@ -456,8 +457,34 @@ def test_a_singular_tensor_is_named(method):
     velocity, place = drawn(400)
     velocity[2] = -7.0
     fit = Ellipsoid(method=method).fit(catalogue(velocity, place))
-    assert any("errors explain the whole scatter" in note for note in fit.notes)
+    assert not fit.converged
+    assert any("the ellipsoid is flat" in note for note in fit.notes)
     assert fit["sigma_WW"].value < 2.0
+    kind = np.arange(400) < 200
+    velocity[2, ~kind] += 10.0 * np.random.default_rng(1).normal(size=200)
+    halves = Ellipsoid(method=method, by="kind").fit(catalogue(velocity, place, {"kind": np.where(kind, "b", "a")}))
+    assert any("the ellipsoid of group 1 is flat" in note for note in halves.notes)
+
+
+def test_wild_velocities_do_not_draw_a_robust_fit_away():
+    """A start from a fit of all stars would end among them."""
+    stars, _ = Ellipsoid().simulate(2000, np.random.default_rng(1))
+    for axes in ("galactic", "cylindrical"):
+        for wild in (1e5, -4e3):
+            velocity = np.where(np.arange(2000) < 2, wild, stars.raw.radial_velocity)
+            fit = Ellipsoid(robust=True, axes=axes).fit(stars.replace(radial_velocity=velocity))
+            assert fit.converged
+            assert fit["background_share"].value == pytest.approx(1e-3, abs=1e-3)
+            assert fit.derived["sigma_1"].value == pytest.approx(37.0 if axes == "galactic" else 42.0, abs=4.0)
+
+
+def test_a_parallax_of_next_to_nothing_is_no_trouble():
+    stars, truth = Ellipsoid().simulate(2000, np.random.default_rng(1))
+    tiny = stars.replace(parallax=np.where(np.arange(2000) % 10 == 0, 1e-9, stars.raw.parallax))
+    for options in ({}, {"robust": True}):
+        found = pulls(Ellipsoid(**options).fit(tiny[np.arange(2000) % 10 != 0]), truth)
+        assert max(map(abs, found.values())) < 4
+        assert Ellipsoid(**options).fit(tiny).converged
 
 
 def test_without_any_radial_velocity_the_proper_motions_are_used_or_it_is_said():

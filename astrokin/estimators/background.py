@@ -12,6 +12,7 @@ s the score of N; that of the share is (1 - r)/f - r/(1 - f).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +28,9 @@ Array = NDArray[np.float64]
 
 #: (km/s)^2: the variance of the background in each direction, about that of halo stars.
 VARIANCE = 120.0**2
-#: The share where the iteration begins.
+#: The share where the iteration begins, and the variance, (km/s)^2, of the population.
 START = 0.05
+START_VARIANCE = 60.0**2
 #: Of the share's error: what is less is no step.
 _TOLERANCE = 1e-3
 #: Of the share's error: what is less is none.
@@ -41,6 +43,13 @@ class MixtureState:
 
     model: State
     share: Array
+
+
+def isotropic(mean: Any, variance: float, field: Field, n_groups: int = 1) -> State:
+    """A population of one variance in all directions."""
+    tensor = variance * np.eye(3)
+    values = np.concatenate([mean, tensor[np.triu_indices(3)]])
+    return State(np.tile(values, (n_groups, 1)), np.tile(tensor, (n_groups, 1, 1)), field)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import astropy.units as u
@@ -18,7 +19,8 @@ from astrokin.estimators.ellipsoid_axes import AXES, Axes
 from astrokin.estimators.fields import Field
 from astrokin.estimators.linear_field import State
 from astrokin.estimators.linear_fit import VELOCITY, Array
-from astrokin.estimators.velocity_moments import Moments, freed, moved_moments
+from astrokin.estimators.velocity_moments import Moments, MomentSums, freed, moved_moments
+from astrokin.summaries import group_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +139,7 @@ class VelocityEllipsoid(ConstantFieldFit):
 
     def collect(self, rows: Any, params: Any) -> Any:
         """What a pass sums up."""
-        if self.robust and params is not None:
+        if self.robust:
             return self._collect_mixture(self._rows(rows), params)
         if self.method == "likelihood":
             return super().collect(rows, params)
@@ -158,21 +160,25 @@ class VelocityEllipsoid(ConstantFieldFit):
         return self._finished(normal, state, True, self._notes(state, summary))
 
     def _collect_mixture(self, rows: Any, params: Any) -> background.MixtureSums:
-        inward = [-v for v in galaxy.velocity_of_sun().value] if self.axes == "galactic" else [0.0, 0.0, 0.0]
-        tensor = background.VARIANCE * np.eye(3)
-        values = np.array([[*inward, *tensor[np.triu_indices(3)]]])
-        at_rest = self.terms(rows, State(values, tensor[None], self.field))
-        return background.collected(self.terms(rows, params.state.model), at_rest, params.state.share, params.final)
+        at_rest = [0.0, 0.0, 0.0] if self.axes == "cylindrical" else -galaxy.velocity_of_sun().value
+        aliens = self.terms(rows, background.isotropic(at_rest, background.VARIANCE, self.field))
+        state = self._first_mixture(group_of(rows)[1]) if params is None else params.state
+        return background.collected(
+            self.terms(rows, state.model), aliens, state.share, params is not None and params.final
+        )
+
+    def _first_mixture(self, n_groups: int) -> background.MixtureState:
+        """A disc population at rest relative to the Sun: a fit of all stars would begin among the outliers."""
+        along = float(galaxy.circular_speed().value) if self.axes == "cylindrical" else 0.0
+        model = background.isotropic([0.0, along, 0.0], background.START_VARIANCE, self.field, n_groups)
+        return background.MixtureState(model, np.full(n_groups, background.START))
 
     def _solve_mixture(self, summary: Any, params: Any) -> ak.Fit:
-        if params is None:
-            fit = super().solve(summary, None)
-            share = np.full(len(fit.state.values), background.START)
-            return replace(fit, state=background.MixtureState(fit.state, share))
-        state = params.state
-        fit = super().solve(summary.model, replace(params, state=state.model))
+        state = self._first_mixture(len(summary.share)) if params is None else params.state
+        final = params is not None and params.final
+        fit = super().solve(summary.model, SimpleNamespace(state=state.model, final=final))
         share, still = summary.next_share(state.share)
-        if not params.final:
+        if not final:
             converged = fit.converged and still
             model = fit.state.with_settled(converged)
             return replace(fit, state=background.MixtureState(model, share), converged=converged)
@@ -181,10 +187,22 @@ class VelocityEllipsoid(ConstantFieldFit):
         model = replace(fit.state, values=np.column_stack([fit.state.values, share]))
         return self._finished(whole, model, fit.converged, fit.notes)
 
+    def _finished(self, normal: ak.NormalEquations, state: State, converged: bool, notes: tuple[str, ...]) -> ak.Fit:
+        """The result; where the ellipsoid is flat, that is the reason for which it has not converged."""
+        return super()._finished(normal, state, converged and not notes, notes)
+
+    def _notes(self, state: State, summary: Any) -> tuple[str, ...]:
+        count = summary.count if isinstance(summary, MomentSums) else summary.tally[:, 0]
+        flat = principal_axes.flat(state.values[:, 3:9] @ self._shape) & (count > state.values.shape[1])
+        if not flat.any():
+            return ()
+        where = "" if len(flat) == 1 else f" of group {', '.join(map(str, np.flatnonzero(flat)))}"
+        return (f"the ellipsoid{where} is flat: no scatter beyond the measurement errors in some direction",)
+
     def residual(self, rows: Any, params: Any) -> Array:
         """Root of e^T W e over the number of measured components."""
         state = getattr(params.state, "model", params.state)
-        return super().residual(rows, replace(params, state=state))
+        return super().residual(rows, SimpleNamespace(state=state))
 
     def _named(self, state: State) -> dict[str, u.Quantity]:
         if state.values.shape[1] == len(self._shape) + 3:

@@ -14,6 +14,8 @@ Array = NDArray[np.float64]
 
 #: Of the largest eigenvalue: axes closer than that are no axes.
 _ROUND = 1e-12
+#: Of the largest eigenvalue, below which the likelihood lets none fall; and (km/s)^2, of which nothing is left to tell.
+_FLAT, _NOTHING = 1.001e-3, 1e-3
 
 
 def tilted(cross: Any, first: Any, second: Any) -> Any:
@@ -40,6 +42,13 @@ def decomposed(six: Any) -> tuple[Any, Any]:
     with np.errstate(invalid="ignore", divide="ignore"):
         mixed = np.where(np.eye(3, dtype=bool), 0.0, moved / apart)
         return values + 1j * np.einsum("...ii->...i", moved), vectors + 1j * (vectors @ mixed)
+
+
+def flat(six: Array) -> Any:
+    """Whether a variance is not positive, but a thousandth of the largest, or next to nothing."""
+    tensor = velocity_model.symmetric(six)
+    values = np.linalg.eigvalsh(np.where(np.isfinite(tensor), tensor, 0.0))
+    return values[..., 0] <= np.maximum(_FLAT * values[..., -1], _NOTHING)
 
 
 def roots(values: Any) -> Any:
