@@ -273,6 +273,12 @@ def test_ages_of_one_kind_determine_no_exponent():
     assert "beta_R" in fit.undetermined
 
 
+def test_an_oldest_age_that_is_not_is_noted():
+    fit = Heating(age_error="age_error", oldest=3 * u.Gyr).fit(aged(2000))
+    assert "oldest" in fit.notes[0]
+    assert not Heating(age_error="age_error").fit(aged(2000)).notes
+
+
 def test_a_missing_column_is_named():
     with pytest.raises(KeyError, match="how_old"):
         Heating(age="how_old").fit(aged(50))

@@ -185,7 +185,7 @@ def test_every_element_is_the_sum_over_fourier_components(element):
 @settings(max_examples=40, deadline=None)
 @given(st.floats(0.0, 400.0), st.floats(0.0, 30.0), st.floats(0.5, 200.0), st.floats(-60.0, 60.0), st.integers(0, 6))
 def test_the_tensor_is_positive(action, vertical, width, pattern, arms):
-    spectrum = Lorentzian(90 * SPEED2, width * RATE, pattern * RATE, arms=max(arms, 1))
+    spectrum = Lorentzian(90 * SPEED2, width * RATE, pattern * RATE, arms=arms)
     wave = SpiralWave(arms, 1.1 / u.kpc, SechProfile(0.5 * u.kpc))
     d = {
         e: diffusion_coefficient(FLAT, wave, spectrum, action * ACTION, L0, vertical * ACTION, e).value
@@ -385,11 +385,25 @@ def test_a_choice_of_spirals_for_the_observed_power_law():
         (lambda: White(-1 * NOISE), "zero or positive"),
         (lambda: ActionGrid(4000 * ACTION, 50).exponential(1 * ACTION), "too coarse"),
         (lambda: ActionGrid(4 * ACTION, 50).exponential(3 * ACTION), "too short"),
+        (
+            lambda: evolve(
+                ActionGrid(100 * ACTION),
+                np.exp(-np.arange(400) / 90),
+                lambda J: 50 * J * ACTION / u.Gyr,
+                [0, 5] * u.Gyr,
+            ),
+            "too short",
+        ),
+        (lambda: Heating(FLAT, 8 * u.kpc, WAVE, White(3000 * NOISE)).relation([10] * u.Gyr), "nearly circular"),
         (lambda: ActionGrid(400 * ACTION, 50).checked(np.eye(50)[20]), "too coarse"),
         (lambda: SpiralWave(-1, 1 / u.kpc), "from 0 up"),
         (lambda: SpiralWave(2, 1 * u.kpc), "wavenumber"),
         (lambda: SpiralWave(0, 0 / u.kpc), "no wave"),
         (lambda: SpiralWave(2, 1 / u.kpc, lambda z: 1 + z / u.kpc).vertical(np.ones(1), 75.0, 2), "even"),
+        (
+            lambda: diffusion_coefficient(FLAT, WAVE, Lorentzian(1 * SPEED2, 1 * RATE, 20 * RATE), 1 * ACTION, L0),
+            "arms=2",
+        ),
         (lambda: diffusion_coefficient(FLAT, WAVE, White(1 * NOISE), -1 * ACTION, L0), "radial action"),
         (lambda: diffusion_coefficient(FLAT, WAVE, White(1 * NOISE), 1 * ACTION, L0, element="Rr"), "element"),
         (lambda: diffusion_coefficient(FLAT, WAVE, White(1 * NOISE), 1 * ACTION, L0, element="zz"), "vertical_action"),

@@ -171,9 +171,9 @@ class DiscHeating(ak.Estimator):
         theta = np.array([np.full(self._size, np.nan) if s is None else s.theta for s in found])
         settled = all(s is None or s.settled for s in found)
         if params is not None and params.final:
-            return self._fit(found, theta, settled and params.state.settled)
+            return self._fit(found, theta, settled and (self.clip is None or self._at_rest(theta, params)))
         state = State(_means(found, summary), theta, settled)
-        return ak.Fit(self._named(theta), state=state, converged=settled and self._at_rest(theta, params))
+        return ak.Fit(self._named(theta), state=state, converged=self._at_rest(theta, params))
 
     def _at_rest(self, theta: Array, params: Any) -> bool:
         """Whether another pass would change nothing: without a clip none does."""
@@ -224,7 +224,16 @@ class DiscHeating(ak.Estimator):
         names = ("age", *(f"sigma_{c}" for c in COMPONENTS))
         units = (u.Gyr, *(VELOCITY for _ in COMPONENTS))
         data = {name: seen[:, k] << unit for k, (name, unit) in enumerate(zip(names, units, strict=True))}
-        return ak.Fit(values, covariance, converged=converged, undetermined=reasons, grid=self.ages, data=data)
+        notes = self._notes(found)
+        return ak.Fit(values, covariance, None, converged, reasons, notes, grid=self.ages, data=data)
+
+    def _notes(self, found: list[Solution | None]) -> tuple[str, ...]:
+        beyond = sum(s.beyond for s in found if s is not None)
+        if self.age_error is None or not beyond:
+            return ()
+        return (
+            f"{beyond:,.0f} stars look older than {self.oldest:g} by more than 4 of their errors: is that the oldest?",
+        )
 
     def residual(self, rows: Any, params: Any) -> Array:
         """Root mean square of the three velocities in units of dispersion and error."""

@@ -26,6 +26,7 @@ Array = NDArray[np.float64]
 BINS = 16
 _EDGES = np.geomspace(0.1, 16.0, BINS + 1)
 _FEW = 30.0
+_FAR = 4.0
 _ROUNDS = 80
 _PRECISION = 1e-11
 _SETTLED = 1e-5
@@ -39,7 +40,8 @@ class Solution:
     """Parameters of all components of one group, their covariance, and the mean and variance of each cell.
 
     `mean` and `variance` are (3, cells) over all cells, the empty ones too; `covariance` is None before the final pass.
-    `seen` holds observed ages and dispersions in bins of observed age, (4, bins).
+    `seen` holds observed ages and dispersions in bins of observed age, (4, bins); `beyond` is the number of stars that
+    look far older than any is.
     """
 
     theta: Array
@@ -49,6 +51,7 @@ class Solution:
     settled: bool
     determined: NDArray[np.bool_]
     seen: Array
+    beyond: float
 
 
 class Cells:
@@ -85,9 +88,10 @@ def solved(sums: Sums, group: int, curves: tuple[Curve, ...], oldest: float, abo
         None if cells.products is None else _sandwich(cells, parts),
         mean,
         variance,
-        all(p.settled for p in parts),
+        all(p.settled or not p.determined.any() for p in parts),
         np.concatenate([p.determined for p in parts]),
         _seen(cells, parts),
+        float(cells.count[cells.age > oldest * np.exp(_FAR * cells.error)].sum()),
     )
 
 

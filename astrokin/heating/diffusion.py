@@ -23,7 +23,7 @@ from astrokin.errors import InputError
 from astrokin.heating import door
 from astrokin.heating.door import ACTION, positive
 from astrokin.heating.epicycle import Disc, Epicycle
-from astrokin.heating.spectra import Spectrum
+from astrokin.heating.spectra import Lorentzian, Spectrum
 from astrokin.heating.spiral import SpiralWave
 
 Array = NDArray[np.float64]
@@ -103,6 +103,7 @@ def coefficient(
     element: tuple[int, int] = (0, 0),
 ) -> Array:
     """`diffusion_coefficient` in plain numbers, at given circular orbits."""
+    _check_arms(wave, spectrum)
     argument = wave.effective(at) * np.sqrt(2.0 * action / at.kappa)
     modes = _modes(at, wave, vertical_action, max(argument.ndim, at.omega.ndim))
     total = np.zeros(np.broadcast_shapes(argument.shape, modes[1].shape[1:], at.omega.shape))
@@ -118,6 +119,14 @@ def coefficient(
         if order > largest + 1.0 and bool((rest <= np.maximum(_TOLERANCE * size, _NOTHING * spectrum.peak)).all()):
             return total
         order += 1
+
+
+def _check_arms(wave: SpiralWave, spectrum: Spectrum) -> None:
+    if isinstance(spectrum, Lorentzian) and spectrum.numbers[2] != 0.0 and spectrum.arms != wave.arms:
+        raise InputError(
+            f"The wave has {wave.arms} arms, the Lorentzian is centred on {spectrum.arms} times its pattern speed: "
+            f"give Lorentzian(…, arms={wave.arms})."
+        )
 
 
 def _modes(at: Epicycle, wave: SpiralWave, vertical_action: Array | None, ndim: int) -> tuple[Array, Array]:

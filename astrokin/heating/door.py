@@ -54,7 +54,8 @@ def positive(value: Any, unit: u.UnitBase, name: str, zero: bool = False) -> Arr
     """Plain numbers above zero, or from zero up."""
     array = plain(value, unit, name)
     if (array < 0.0).any() or (not zero and (array == 0.0).any()):
-        raise InputError(f"{name} is {np.min(array):g} {unit}; it must be {'zero or ' if zero else ''}positive.")
+        least = f"{np.min(value):g}"  # as it was given
+        raise InputError(f"{name} is {least}; it must be {'zero or ' if zero else ''}positive.")
     return array
 
 

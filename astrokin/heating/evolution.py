@@ -22,7 +22,7 @@ from scipy.linalg import lapack
 
 from astrokin.errors import InputError, NotConvergedError
 from astrokin.heating.door import ACTION, FREQUENCY, SPEED, TIME, positive
-from astrokin.heating.grid import ActionGrid
+from astrokin.heating.grid import FULL, ActionGrid
 
 Array = NDArray[np.float64]
 #: A value at the inner faces, or a function of time that gives it.
@@ -60,7 +60,7 @@ class Evolution:
     @property
     def mean_action(self) -> Any:
         """<J> at each time."""
-        return (self.density.value @ (self.grid.widths * self.grid.centres)) / self.stars << ACTION
+        return (self.density.value @ (self.grid.widths * self.grid.centres)) / np.maximum(self.stars, 1e-300) << ACTION
 
     def dispersion(self, frequency: Any) -> Any:
         """Velocity dispersion at each time, sqrt(frequency <J>): the oscillations are phase-mixed.
@@ -72,8 +72,7 @@ class Evolution:
 
     def share_at_end(self) -> Array:
         """Share of the stars in the last hundredth of the grid at each time: when it grows, the grid is too short."""
-        last = max(1, self.grid.cells // 100)
-        return (self.density.value[:, -last:] @ self.grid.widths[-last:]) / self.stars
+        return self.grid.share_at_end(self.density.value)
 
 
 def evolve(
@@ -118,7 +117,7 @@ def evolve(
     Raises
     ------
     InputError
-        Times that do not increase, a negative D or f, a grid too coarse for f.
+        Times that do not increase, a negative D or f, a grid too coarse for f, or too short for where it goes.
 
     Examples
     --------
@@ -144,6 +143,12 @@ def evolve(
     scaled = _scaled(d, strength)
     source = _source(grid, births, born)
     found, taken = march(grid, grid.checked(start), scaled, t, a, source, tolerance, steps)
+    end = float(grid.share_at_end(found).max())
+    if end > FULL:
+        raise InputError(
+            f"The grid is too short: a share of {end:.2g} of the stars has come to its last hundredth, at "
+            f"{grid.edges[-1]:.4g}; take a larger largest action."
+        )
     return Evolution(grid, times, found << 1.0 / ACTION, taken)
 
 

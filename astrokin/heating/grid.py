@@ -14,6 +14,8 @@ from astrokin.heating.door import ACTION, positive
 Array = NDArray[np.float64]
 
 _CELLS = 3.0  # the mean action must be as many times the first cell
+#: The share of the stars in the last hundredth of the grid from which on it is too short.
+FULL = 1e-3
 _BEYOND = 1e-3  # the share of stars that may start beyond the last
 
 
@@ -94,6 +96,12 @@ class ActionGrid:
             )
         return share / share.sum() / self.widths
 
+    def share_at_end(self, density: Array) -> Array:
+        """Share of the stars in the last hundredth of the grid; `density` is (..., cells)."""
+        last = max(1, self.cells // 100)
+        stars = density @ self.widths
+        return (density[..., -last:] @ self.widths[-last:]) / np.where(stars > 0.0, stars, 1.0)
+
     def checked(self, density: Any) -> Array:
         """A distribution function given by its values in the cells (plain, or per action)."""
         values = np.asarray(density.to_value(1.0 / ACTION) if hasattr(density, "unit") else density, dtype=float)
@@ -102,9 +110,9 @@ class ActionGrid:
                 f"The distribution function has the shape {values.shape}; one finite value, zero or positive, for each "
                 f"of the {self.cells} cells is needed."
             )
-        share = values * self.widths / max(float((values * self.widths).sum()), 1e-300)
-        occupied = np.flatnonzero(share > 1e-3)
-        if len(occupied) < _CELLS:
+        total = float((values * self.widths).sum())
+        occupied = np.flatnonzero(values * self.widths > 1e-3 * total)
+        if total > 0.0 and len(occupied) < _CELLS:
             raise InputError(
                 f"The grid is too coarse for the initial condition: {len(occupied)} cells hold it; at least "
                 f"{_CELLS:g} are needed."

@@ -21,7 +21,7 @@ from astrokin.heating.diffusion import coefficient
 from astrokin.heating.door import FREQUENCY, LENGTH, SPEED, TIME, plain, positive
 from astrokin.heating.epicycle import Disc
 from astrokin.heating.evolution import march
-from astrokin.heating.grid import ActionGrid
+from astrokin.heating.grid import FULL, ActionGrid
 from astrokin.heating.spectra import Lorentzian
 from astrokin.heating.spiral import SpiralWave
 
@@ -31,7 +31,6 @@ _WIDTHS = 25
 _RANGE = (0.02, 20.0)  # of the width, in units of kappa
 _PACES = np.geomspace(1e-3, 1e5, 81)  # D'(0) epsilon^2 t / J_0
 _DRAWN = 60  # ages between which actions are interpolated
-_FULL = 1e-3  # share of the stars in the last hundredth of the grid at which it ends
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ class SpiralRelation:
         if not low <= gamma <= high:
             raise InputError(f"width (Gamma) is {gamma:.4g} km/s/kpc; {low:.4g} to {high:.4g} is tabulated.")
         with_end = self.variance(t, np.log([power, gamma]))
-        if (self.pace(t, np.log([power, gamma])) > self.longest(gamma)).any():
+        if not self.reaches(t, np.log([power, gamma])):
             raise InputError(
                 "So strong spirals heat the stars beyond nearly circular orbits (epicycles as large as the radius)."
             )
@@ -173,12 +172,11 @@ class SpiralRelation:
         grid, start, small = self._grid, self._start, np.asarray(1e-6 * self._birth)
         slopes, rows, ends = [], [], []
         weight = grid.widths * grid.centres
-        last = max(1, grid.cells // 100)
         for width in self.widths:
             slope = float(self._unit(width, small) / small)
             d = self._unit(width, grid.faces[1:-1]) / slope
             found, _ = march(grid, start, d, np.concatenate([[0.0], _PACES * self._birth]), tolerance=0.03)
-            full = found[1:, -last:] @ grid.widths[-last:] > _FULL
+            full = grid.share_at_end(found[1:]) > FULL
             end = int(np.argmax(full)) if full.any() else len(_PACES)
             slopes.append(np.log(slope))
             rows.append(np.log((found[1:] @ weight) / (found[0] @ weight)))
@@ -194,6 +192,10 @@ class SpiralRelation:
     def longest(self, width: float) -> float:
         """The pace at which the grid of the table is full."""
         return float(np.exp(np.interp(np.log(width), np.log(self.widths), np.log(self._table[2]))))
+
+    def reaches(self, age: Array, logs: Array) -> bool:
+        """Whether the table holds all these ages: heating within nearly circular orbits."""
+        return bool((np.asarray(self.pace(age, logs)) <= self.longest(float(np.exp(logs[1])))).all())
 
     def lived(self, age: Array) -> Array:
         """Integral of the relative power over the life of stars of an age."""
@@ -224,6 +226,7 @@ class SpiralFit:
     chi2 : float
     freedom : int
     converged : bool
+        Whether the best spirals were found, and lie within what `SpiralRelation` holds.
     """
 
     strength: Any
@@ -312,7 +315,7 @@ def fit_spirals(
     slopes = best.jac @ np.diag([2.0, 1.0])  # of ln(strength), not of its square
     log_covariance = np.linalg.pinv(slopes.T @ slopes)
     values = np.array([np.exp(0.5 * best.x[0]), np.exp(best.x[1])])
-    inside = bool(low + 1e-6 < best.x[1] < high - 1e-6)
+    inside = bool(low + 1e-6 < best.x[1] < high - 1e-6) and relation.reaches(t, best.x)
     return SpiralFit(
         strength=values[0] << SPEED**2,
         width=values[1] << FREQUENCY,

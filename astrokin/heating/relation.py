@@ -15,7 +15,7 @@ from astrokin.heating.diffusion import coefficient
 from astrokin.heating.door import ACTION, LENGTH, SPEED, TIME, positive
 from astrokin.heating.epicycle import Disc, Epicycle
 from astrokin.heating.evolution import Operator
-from astrokin.heating.grid import ActionGrid
+from astrokin.heating.grid import FULL, ActionGrid
 from astrokin.heating.spectra import Spectrum
 from astrokin.heating.spiral import SpiralWave
 
@@ -186,8 +186,16 @@ class _Cohort:
                 f = radial.step(f, dt)
                 g = None if g is None or vertical is None else vertical.step(g, dt)
                 t += dt
+            self._check_end(f, g)
             out.append(self._mean(f, g))
         return np.array([[m[0] for m in out], [m[-1] if len(m) > 1 else np.nan for m in out]])
+
+    def _check_end(self, f: Array, g: Array | None) -> None:
+        if self.radial.share_at_end(f) > FULL or (g is not None and self.vertical.share_at_end(g) > FULL):
+            raise InputError(
+                "So strong a heating takes stars beyond nearly circular orbits (epicycles as large as the radius, or "
+                "2.5 kpc high): take weaker spirals, or colder births."
+            )
 
     def _mean(self, f: Array, g: Array | None) -> list[float]:
         pairs = [(self.radial, f)] + ([] if g is None else [(self.vertical, g)])
