@@ -83,6 +83,11 @@ class ScanningLaw:
     basic_angle: float = 106.5
     width: float = 0.7
 
+    def __post_init__(self) -> None:
+        for name in ("spin", "width"):
+            if not 0.0 < getattr(self, name) < np.inf:
+                raise InputError(f"ScanningLaw.{name} is {getattr(self, name)}; a positive number is needed.")
+
     def transits(self, direction: Array, start: float, end: float) -> Transits:
         """All transits of sources in directions (3, n), ICRS unit vectors, between two epochs (Julian years TCB).
 
@@ -174,7 +179,12 @@ def observed(
     places = rows.raw.angle("ra") * u.deg, rows.raw.angle("dec") * u.deg
     rows = rows.replace(columns={**rows.columns, "obstime": transits.time})
     seen = effects.apply(rows).raw.direction
-    sigma = np.broadcast_to(raw_values(error, MAS, "error"), len(transits))
+    sigma = raw_values(error, MAS, "error")
+    if sigma.shape not in ((), (len(transits),)):
+        raise InputError(
+            f"error has shape {sigma.shape}; one value, or one for each of {len(transits)} transits, is needed."
+        )
+    sigma = np.broadcast_to(sigma, len(transits))
     away = dot(seen, rows.raw.direction)
     x, y = (dot(seen, axis) / away / MAS_IN_RAD for axis in rows.raw.basis)
     columns = {"source_id": rows["source_id"] if "source_id" in stars.columns else transits.source}

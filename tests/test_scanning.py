@@ -52,6 +52,12 @@ def test_the_wrong_way_round():
     with pytest.raises(InputError, match="the end must be after the start"):
         ScanningLaw().transits(directions(1), 2016.0, 2015.0)
     assert len(ScanningLaw().transits(np.empty((3, 0)), 2015.0, 2016.0)) == 0
+    with pytest.raises(InputError, match=r"ScanningLaw.spin is 0; a positive number"):
+        ScanningLaw(spin=0)
+    star = ak.Stars(ra=[120.0] * u.deg, dec=[30.0] * u.deg)
+    with pytest.raises(InputError, match="one for each of 1 transits"):
+        observed(star, Transits(np.zeros(1, int), np.array([2016.0]), np.zeros(1)), ak.effects.ReflexMotion(),
+                 np.ones(3) * u.mas, np.random.default_rng(1))  # fmt: skip
 
 
 @pytest.mark.parametrize("plane", [False, True])

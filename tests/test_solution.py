@@ -192,8 +192,13 @@ def test_parallax_factors_are_those_given_where_there_are_any():
     assert np.allclose(mixed["parallax"], given_["parallax"], atol=1e-9)
     half = estimator.fit(epochs.replace(parallax_factor=some))
     assert half.left_out == {"no parallax factor": int(np.isnan(some).sum())}
-    with pytest.raises(InputError, match=r"no rows are left to fit: .* no parallax factor"):
+    with pytest.raises(InputError, match=r"parallax_factor, or, for them to be computed, observer=ak.Observer"):
         estimator.fit(bare)
+    nowhere = ak.Epochs(**{k: bare[k] for k in ("obstime", "abscissa", "abscissa_error", "scan_angle")})
+    with pytest.raises(InputError, match=r"for them to be computed, ra and dec\.$"):
+        replace(estimator, observer=OBSERVER).fit(nowhere)
+    with pytest.raises(InputError, match=r"no rows are left to fit: .* no parallax factor"):
+        estimator.fit(epochs.replace(parallax_factor=np.full(len(epochs), np.nan)))
 
 
 # ---- quality ---------------------------------------------------------------------------------------------

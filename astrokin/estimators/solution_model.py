@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
+import astrokin as ak
 from astrokin.angles import dot, sine_cosine, triad
 
 Array = NDArray[np.float64]
@@ -141,8 +142,21 @@ def _none(rows: Any) -> Scans:
 def _scans(rows: Any, observer: Any) -> Scans:
     raw = rows.raw
     factors = _factors(rows, observer)
+    if factors is None and not any(name.startswith("parallax_factor") for name in raw):
+        _blind(rows, observer)
     axes = _along(raw, factors) if rows.along_scan else _plane(raw, factors)
     return Scans(rows.group, rows.n_groups, raw["obstime"], axes)
+
+
+def _blind(rows: Any, observer: Any) -> NoReturn:
+    """Say what is missing for parallax factors."""
+    column = "parallax_factor" if rows.along_scan else "parallax_factor_ra and parallax_factor_dec"
+    lacking = [] if "ra" in rows.raw else ["ra and dec"]
+    lacking += [] if observer is not None else ["observer=ak.Observer(ak.column('obstime'), …)"]
+    raise ak.errors.InputError(
+        f"The epochs have no parallax factors: give them as {column}, or, for them to be computed, "
+        f"{' and '.join(lacking)}."
+    )
 
 
 def _along(raw: Any, factors: Any) -> tuple[Axis, ...]:
