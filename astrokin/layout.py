@@ -83,6 +83,6 @@ def part(fit: Any, profiles: bool) -> dict[str, Any]:
     changes: dict[str, Any] = {"results": results, "derived": kept(fit.derived)}
     changes["derived_error"] = {name: fit.derived_error[name] for name in changes["derived"]}
     if fit.covariance is not None:
-        index = np.concatenate([np.arange(where[name].start, where[name].stop) for name in results] or [[]]).astype(int)
+        index = np.array([k for name in results for k in range(where[name].start, where[name].stop)], dtype=np.intp)
         changes["covariance"] = np.asarray(fit.covariance)[..., index[:, None], index]
     return changes if profiles else {**changes, "grid": None}

@@ -277,8 +277,9 @@ def sums(rows: Any, frame: Frame, bins: Bins, weights: Weights, group: Any, n_gr
         index += bins.cells * group
     total = n_groups * bins.cells
     out = np.zeros((len(NAMES), total))
+    counts = np.bincount(index, minlength=total)
     for name, values in _summed(seen, weights, order):
-        out[PLACE[name]] = np.bincount(index, values, total)
+        out[PLACE[name]] = counts if values is None else np.bincount(index, values, total)
     cells = (n_groups, bins.n_R, 2, bins.n_z)
     values = np.moveaxis(out.reshape(len(NAMES), *cells), 0, -1)
     return Sums(values, _without_errors(rows, group, n_groups))

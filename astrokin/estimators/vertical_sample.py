@@ -168,14 +168,17 @@ def catalogue(
     >>> len(catalogue(z, vz, 400.0, rng, Sector()))
     1000
     """
-    variance = np.broadcast_to(variance, z.shape)
-    radius, phi, v_R, v_phi = sector.tilted(z, vz, variance, rng)
+    radius, phi, v_R, v_phi = sector.tilted(z, vz, np.broadcast_to(variance, z.shape), rng)
+    return listed((radius, phi, z), (v_R, v_phi, vz), rng, errors, columns)
+
+
+def listed(place: Any, velocity: Any, rng: np.random.Generator, errors: Any = None, columns: Any = None) -> Any:
+    """Stars at R, phi (from the Sun, along rotation) and z (kpc, rad) with v_R, v_phi, v_z (km/s), as a catalogue's."""
+    (radius, phi, z), (v_R, v_phi, vz) = place, velocity
     # Galactocentric axes: the Sun at negative x, rotation toward positive y.
     cos, sin = -np.cos(phi), np.sin(phi)
-    place = np.stack([radius * cos, radius * sin, z])
-    velocity = np.stack([v_R * cos + v_phi * sin, v_R * sin - v_phi * cos, vz])
+    x = np.stack([radius * cos, radius * sin, z])
+    v = np.stack([v_R * cos + v_phi * sin, v_R * sin - v_phi * cos, vz])
     matrix, start, motion = ak.galaxy.galactocentric()
-    at, moving = (
-        ak.galaxy.to_galactic(np.linalg.solve(matrix, v - s[:, None])) for v, s in ((place, start), (velocity, motion))
-    )
+    at, moving = (ak.galaxy.to_galactic(matrix.T @ (a - b[:, None])) for a, b in ((x, start), (v, motion)))
     return simulation.observed(at, moving, rng, errors=errors, columns=columns)
