@@ -27,15 +27,14 @@ def earth_rotation(time: Any) -> Iterator[Any]:
     from astropy.utils import iers
     from astropy.utils.exceptions import AstropyWarning
 
-    kind = _kind(time.mjd)
-    table = _iers(kind)
+    table = _table()
     with (
         iers.conf.set_temp("auto_download", False),
         iers.earth_orientation_table.set(table),
         warnings.catch_warnings(),
     ):
         warnings.filterwarnings("ignore", message="Tried to get polar motions", category=AstropyWarning)
-        yield time if _within(kind, time.mjd) else _with_ut1(time, table)
+        yield time if _within(time.mjd) else _with_ut1(time, table)
 
 
 def _with_ut1(time: Any, table: Any) -> Any:
@@ -44,39 +43,39 @@ def _with_ut1(time: Any, table: Any) -> Any:
     return known
 
 
-def _kind(mjd: Any) -> str:
-    """IERS-A, with predictions; for earlier times IERS-B, which begins in 1962."""
-    return "A" if np.min(mjd) >= _ends("A")[0] else "B"
+def _within(mjd: Any) -> bool:
+    first, last = reach()
+    return bool(np.min(mjd) > first and np.max(mjd) < last)
 
 
-def _within(kind: str, mjd: Any) -> bool:
-    first, last = _ends(kind)
+@lru_cache(maxsize=1)
+def reach() -> tuple[float, float]:
+    """The modified Julian dates between which the Earth's rotation is known."""
+    days = _table()["MJD"]
     # a minute and more is between time scales, and the last day has no next one
-    return bool(np.min(mjd) > first + 0.01 and np.max(mjd) < last - 0.01)
+    return float(days[0].value) + 0.01, float(days[-1].value) - 0.01
 
 
-@lru_cache(maxsize=2)
-def _ends(kind: str) -> tuple[float, float]:
-    days = _iers(kind)["MJD"]
-    return float(days[0].value), float(days[-1].value)
-
-
-@lru_cache(maxsize=2)
-def _iers(kind: str) -> Any:
+@lru_cache(maxsize=1)
+def _table() -> Any:
+    """IERS-A, with predictions, and before it begins IERS-B, from 1962 on: one table for times of both."""
+    from astropy.table import QTable, vstack
     from astropy.utils import iers
 
-    return iers.IERS_A.open(iers.IERS_A_FILE) if kind == "A" else iers.IERS_B.open()
+    names = ["MJD", "UT1_UTC", "PM_x", "PM_y"]
+    late, early = QTable(iers.IERS_A.open(iers.IERS_A_FILE)[names]), QTable(iers.IERS_B.open()[names])
+    both = vstack([early[early["MJD"] < late["MJD"][0]], late], metadata_conflicts="silent")
+    return iers.IERS(both)
 
 
 def tell_where_unknown(days: Array) -> None:
     """Warn if the Earth's rotation is not known at days since J2000 (n,)."""
     mjd = days + _J2000_MJD
-    kind = _kind(mjd)
-    if _within(kind, mjd):
+    if _within(mjd):
         return
     from astropy.time import Time
 
-    ends = _ends(kind)
+    ends = reach()
     first, last = (Time(end, format="mjd").strftime("%Y-%m-%d") for end in ends)
     far = mjd[np.argmax(np.maximum(ends[0] - mjd, mjd - ends[1]))]
     warnings.warn(

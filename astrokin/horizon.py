@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from astrokin.angles import dot
-from astrokin.earth_rotation import earth_rotation
+from astrokin.earth_rotation import earth_rotation, reach
 from astrokin.errors import InputError
 from astrokin.polynomials import Table
 from astrokin.times import without_note_on_future
@@ -23,8 +23,6 @@ Array = NDArray[np.float64]
 _J2000, _MJD_OF_J2000 = 2451545.0, 51544.5
 #: Distinct times up to which precession and nutation are evaluated for each; for more they are interpolated.
 _FEW = 300
-#: Days at the ends of the tables: more than between time scales.
-_MARGIN = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,21 +93,6 @@ def horizon(location: Any, obstime: Any) -> Horizon:
     return Horizon(zenith, east, north, pole, outside, *place)
 
 
-def reach() -> tuple[float, float]:
-    """The modified Julian dates between which the tables that come with astropy have the Earth's rotation."""
-    first, _, last = _tables()
-    return first + _MARGIN, last - _MARGIN
-
-
-@lru_cache(maxsize=1)
-def _tables() -> tuple[float, float, float]:
-    """Where the long table begins, where the one with predictions does, and where that ends."""
-    from astropy.utils import iers
-
-    early, late = iers.IERS_B.open()["MJD"], iers.IERS_A.open(iers.IERS_A_FILE)["MJD"]
-    return float(early[0].value), float(late[0].value), float(late[-1].value)
-
-
 def _local_axes(longitude: float, latitude: float) -> list[Array]:
     """Zenith, east, north and pole in terrestrial axes."""
     sl, cl, sf, cf = np.sin(longitude), np.cos(longitude), np.sin(latitude), np.cos(latitude)
@@ -123,12 +106,6 @@ def _terrestrial(scale: str, whole: Array, rest: Array) -> Array:
     from astropy.coordinates.builtin_frames.utils import get_jd12, get_polar_motion
     from astropy.time import Time
 
-    early = whole + rest + _MJD_OF_J2000 < _tables()[1] + _MARGIN
-    if early.any() and not early.all():  # one table at a time
-        both = np.empty((len(whole), 3, 3))
-        for part in (early, ~early):
-            both[part] = _terrestrial(scale, whole[part], rest[part])
-        return both
     time = Time(_J2000 + whole, rest, format="jd", scale=scale)
     with without_note_on_future(), earth_rotation(time) as known:
         polar = erfa.pom00(*get_polar_motion(known), erfa.sp00(*get_jd12(known, "tt")))
