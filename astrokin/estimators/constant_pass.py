@@ -32,7 +32,10 @@ def sums(data: Sample, state: State, misfit: bool) -> Sums:
     parallax = data.parallax
     square = parallax * parallax
     off = {a: v_sun[0, : len(data.axes[a])] @ data.axes[a] for a in data.used}
-    e = {a: data.measured[a] + parallax * off[a] for a in data.used}
+    e = {a: parallax * off[a] for a in data.used}
+    for a, seen in enumerate(data.measured):
+        if seen is not None:
+            e[a] += seen
     w = _weights(data, float(tensor[0, 0, 0]), square, off)
     pull = _applied(w, e)
     known = sum(float(np.vdot(pull[a], e[a])) for a in data.used) if misfit else 0.0
@@ -63,35 +66,56 @@ def _weights(data: Sample, sigma2: float, square: Array, off: dict[int, Array]) 
     """Local weights by pairs of components, arrays of their own, from the covariance of `velocity_model.variance`."""
     out = {}
     if 2 in data.used:
-        total = (data.errors[2, 2] + sigma2) * square if (2, 2) in data.errors else sigma2 * square
+        total = data.errors[2, 2] + sigma2 if (2, 2) in data.errors else np.full_like(square, sigma2)
+        total *= square
         has = data.has_radial
-        out[2, 2] = 1.0 / total if has is None else np.where(has, 1.0 / np.where(has, total, 1.0), 0.0)
+        known = total if has is None else np.where(has, total, np.inf)
+        out[2, 2] = np.divide(1.0, known, out=known)
     if 0 in data.used:
-        scale = square + 3.0 * data.errors[3, 3] if (3, 3) in data.errors else square
-        out |= _tangential(data, sigma2 * scale, off)
+        scale = square.copy()
+        if (3, 3) in data.errors:
+            scale += 3.0 * data.errors[3, 3]
+        out |= _tangential(data, scale, sigma2, off)
     return out
 
 
-def _tangential(data: Sample, variance: Array, off: dict[int, Array]) -> dict[tuple[int, int], Array]:
-    """The inverse of the covariance of the two tangential components."""
-    s: dict[tuple[int, int], Any] = {
-        (a, b): data.errors[a, b] * (A * A) for a, b in ((0, 0), (0, 1), (1, 1)) if (a, b) in data.errors
-    }
-    if (3, 3) in data.errors:
-        loose = {a: data.errors[3, 3] * off[a] for a in (0, 1)}
-        cross = {a: A * data.errors[a, 3] for a in (0, 1) if (a, 3) in data.errors}
-        for a, b in ((0, 0), (0, 1), (1, 1)):
-            extra = loose[a] * off[b]
-            if a in cross:
-                extra += cross[a] * off[b]
-            if b in cross:
-                extra += cross[b] * off[a]
-            s[a, b] = s[a, b] + extra if (a, b) in s else extra
-    first, second = (variance + s[a, a] if (a, a) in s else variance for a in (0, 1))
-    if (0, 1) not in s:
-        return {(0, 0): 1.0 / first, (1, 1): 1.0 / second}
-    scale = 1.0 / (first * second - s[0, 1] * s[0, 1])
-    return {(0, 0): second * scale, (0, 1): -s[0, 1] * scale, (1, 1): first * scale}
+def _tangential(data: Sample, scale: Array, sigma2: float, off: dict[int, Array]) -> dict[tuple[int, int], Array]:
+    """The inverse of the covariance of the two tangential components; `scale` is used up.
+
+    In place: at this point the temporaries are more than the cache holds.
+    """
+    scale *= sigma2
+    if (3, 3) not in data.errors and (0, 1) not in data.errors:
+        return {(a, a): 1.0 / (scale + _measurement(data, a, a)) for a in (0, 1)}
+    first, mixed, second = (_moved(data, a, b, off) for a, b in ((0, 0), (0, 1), (1, 1)))
+    first += scale
+    second += scale
+    np.multiply(first, second, out=scale)
+    scale -= mixed * mixed
+    np.divide(1.0, scale, out=scale)
+    first *= scale
+    second *= scale
+    mixed *= scale
+    np.negative(mixed, out=mixed)
+    return {(0, 0): second, (0, 1): mixed, (1, 1): first}
+
+
+def _measurement(data: Sample, a: int, b: int) -> Any:
+    return data.errors[a, b] * (A * A) if (a, b) in data.errors else 0.0
+
+
+def _moved(data: Sample, a: int, b: int, off: dict[int, Array]) -> Array:
+    """What errors of the motions and of the parallax, and their correlations, add to the covariance of a and b."""
+    if (3, 3) not in data.errors:
+        return _measurement(data, a, b) + np.zeros_like(data.parallax)
+    out = off[a] * off[b]
+    out *= data.errors[3, 3]
+    if (a, b) in data.errors:
+        out += _measurement(data, a, b)
+    for one, other in ((a, b), (b, a)):
+        if (one, 3) in data.errors:
+            out += (A * data.errors[one, 3]) * off[other]
+    return out
 
 
 def _applied(w: dict[tuple[int, int], Array], e: dict[int, Array]) -> dict[int, Array]:

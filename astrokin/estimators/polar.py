@@ -12,6 +12,8 @@ from astrokin.angles import dot
 
 Array = NDArray[np.float64]
 
+_DEGREES = 180.0 / np.pi
+
 
 def size(vector: Array) -> Any:
     """Lengths of vectors (3, n)."""
@@ -31,9 +33,11 @@ def latitude(vector: Array) -> Any:
 
 def angle(y: Any, x: Any) -> Any:
     """The arc tangent in all four quadrants, deg, to first order in what is imaginary."""
-    found = np.arctan2(np.real(y), np.real(x))
+    found = np.arctan2(np.real(y), np.real(x)) * _DEGREES
     if np.iscomplexobj(y) or np.iscomplexobj(x):
-        with np.errstate(invalid="ignore", divide="ignore"):
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             cross = np.real(x) * np.imag(y) - np.real(y) * np.imag(x)
-            found = found + 1j * (cross / (np.real(x) ** 2 + np.real(y) ** 2))
-    return found * (180.0 / np.pi)
+            # Of a vector without a length no direction is known: NaN.
+            change = cross / (np.real(x) ** 2 + np.real(y) ** 2) * _DEGREES
+        found = found + 1j * np.where(np.isfinite(change), change, np.nan)
+    return found
