@@ -173,7 +173,7 @@ def observed(
     >>> transits = Transits(np.array([0, 0]), np.array([2016.22, 2016.72]), np.array([90.0, 90.0]))
     >>> parallax = ak.effects.AnnualParallax(ak.Observer(ak.column("obstime")))
     >>> observed(star, transits, parallax, 0.01 * u.mas, np.random.default_rng(1))["abscissa"].round(0)
-    <Quantity [ 989., -986.] mas>
+    <Quantity [  989., -1007.] mas>
     """
     rows = stars[transits.source]
     places = rows.raw.angle("ra") * u.deg, rows.raw.angle("dec") * u.deg

@@ -107,11 +107,11 @@ class AstrometricSolution(ak.SourceEstimator):
     >>> import numpy as np
     >>> import astrokin as ak
     >>> estimator = ak.estimators.AstrometricSolution(reference_epoch=2017.5)
-    >>> epochs, truth = estimator.simulate(100, np.random.default_rng(1))
+    >>> epochs, truth = estimator.simulate(400, np.random.default_rng(1))
     >>> fit = estimator.fit(epochs)
     >>> pull = (fit["parallax"] - truth["parallax"]) / fit.error["parallax"]
     >>> print(f"{len(fit.groups)} sources, pulls of width {pull.std():.1f}")
-    100 sources, pulls of width 1.0
+    400 sources, pulls of width 1.0
     """
 
     name = "astrometric-solution"
