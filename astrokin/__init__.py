@@ -40,6 +40,7 @@ __all__ = [
     "hookimpl",
     "list_effects",
     "list_estimators",
+    "lutz_kelker",
     "observer_parameter",
     "option",
     "parameter",
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from .apparent import apparent_place
     from .chain import Chain
     from .covariance import Covariance
+    from .distance_modes import lutz_kelker
     from .distance_table import distances, gaia_zero_point
     from .effect_base import Effect
     from .epochs import Epochs
@@ -91,6 +93,7 @@ _HOME = {
     "column": "parameters",
     "distances": "distance_table",
     "gaia_zero_point": "distance_table",
+    "lutz_kelker": "distance_modes",
     "effect": "registry",
     "effective_wavelength": "refractivity",
     "estimator": "registry",

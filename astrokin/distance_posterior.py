@@ -20,6 +20,8 @@ NODES = 48
 #: Rows worked on at a time: their nodes stay in the cache.
 BLOCK = 1 << 11
 _REACH = 6.0  # standard errors to which the likelihood is followed
+_FEW = NODES // 2  # nodes where the posterior is not negligible: if less, they are moved there
+_ROUNDS = 12
 _NEGLIGIBLE = 14.0  # -ln of the share of the posterior that may be left out beyond them
 
 
@@ -90,9 +92,29 @@ class _Block:
             self.lost = ~(self.step > 0.0)
             if self.lost.any():
                 low, self.step = np.where(self.lost, 0.0, low), np.where(self.lost, 1.0, self.step)
-            np.multiply(self.step, np.arange(NODES)[:, None], out=self.x)
-            self.x += low
-            self._integrate()
+            self._place_nodes(low)
+            # A prior of one's own may be much narrower than the likelihood.
+            for _ in range(0 if prior.density is None else _ROUNDS):
+                if not self._narrowed():
+                    break
+
+    def _place_nodes(self, low: Array) -> None:
+        np.multiply(self.step, np.arange(NODES)[:, None], out=self.x)
+        self.x += low
+        self._integrate()
+
+    def _narrowed(self) -> bool:
+        """Move the nodes to where the posterior is not negligible, if only few of them are there."""
+        there = self.logarithm > self.highest - _REACH**2
+        first = np.maximum(np.argmax(there, axis=0) - 1, 0)
+        last = np.minimum(NODES - np.argmax(there[::-1], axis=0), NODES - 1)
+        few = (last - first < _FEW) & there.any(axis=0)
+        if not few.any():
+            return False
+        low = np.where(few, self.x[first, np.arange(len(first))], self.x[0])
+        self.step = np.where(few, self.step * (last - first) / (NODES - 1), self.step)
+        self._place_nodes(low)
+        return True
 
     def _integrate(self) -> None:
         logarithm = self.logarithm
@@ -171,6 +193,8 @@ def _ends(parallax: Array, error: Array, prior: Bound) -> tuple[Array, Array]:
     # Far out, where the likelihood is flat, the volume counts: at what ratio is all of that negligible?
     far = 0.5 * ratio * ratio - 3.0 * np.log(np.maximum(parallax * r_max, 1.0)) > _NEGLIGIBLE
     smallest = np.where(far & (ratio > 1.05 * _REACH), parallax - _REACH * error, 1.0 / r_max)
+    if prior.r_min > 0.0:
+        largest = np.minimum(largest, 1.0 / prior.r_min)
     return -np.log(largest), -np.log(np.maximum(smallest, 1.0 / r_max))
 
 

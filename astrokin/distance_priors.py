@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from astrokin.errors import InputError
 from astrokin.parameters import Column
-from astrokin.units import is_quantity, raw_values
+from astrokin.units import is_quantity, plain_values, raw_values
 
 Array = NDArray[np.float64]
 #: Of the length of an exponential density: farther out there is less than 1e-9 of all stars.
 _LENGTHS = 30.0
 _STEP = 1e-4  # of the distance: for the slope of a prior that does not say its own
+#: Where a prior of one's own is looked at first: ln r below its limit, and at how many places.
+_LOOK = np.linspace(-14.0, 0.0, 1 << 14)
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,7 @@ class ExponentialDensity:
         if not isinstance(self.length, Column):
             length: Any = float(self.length.to_value(u.kpc))
         else:
-            what = f"column {self.length.name!r}"
-            values = stars[self.length.name]
-            length = raw_values(values if is_quantity(values) else values << u.kpc, u.kpc, what)
+            length = column_values(stars, self.length.name, u.kpc)
             length = np.where(length > 0.0, length, np.nan)
         return Bound(_LENGTHS * length, length, None)
 
@@ -95,8 +95,8 @@ class AnyDensity:
     Parameters
     ----------
     density : callable
-        p(r), not negative, for an array of distances in kpc, the r^2 of the volume included; it need not be
-        normalised.
+        p(r), finite and not negative, for an array of distances in kpc, the r^2 of the volume included; it need not
+        be normalised. Smooth, between a first and a last distance beyond which it may be zero.
     r_max : `~astropy.units.Quantity`
         Beyond it there is no star.
 
@@ -118,7 +118,9 @@ class AnyDensity:
 
     def bound(self, stars: Any) -> Bound:
         """The prior of each of the stars."""
-        return Bound(float(self.r_max.to_value(u.kpc)), None, self.density)
+        bound = Bound(float(self.r_max.to_value(u.kpc)), None, self.density)
+        first, last = bound.support()
+        return replace(bound, r_min=first, r_max=last)
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,7 @@ class Bound:
     r_max: Any
     length: Any
     density: Callable[[Array], Array] | None
+    r_min: float = 0.0
 
     def __getitem__(self, rows: slice) -> Self:
         if np.ndim(self.r_max) == 0:
@@ -146,14 +149,28 @@ class Bound:
         if self.density is None:
             volume = np.multiply(2.0, log_r, out=out)
             return volume if self.length is None else np.subtract(volume, r * (1.0 / self.length), out=out)
-        values = np.asarray(self.density(r), dtype=float)
-        if values.shape != r.shape or not (values >= 0.0).all():
-            raise InputError(
-                f"prior: the density gave {values!r}; for distances of shape {r.shape} it must give as many numbers, "
-                "none of them negative."
-            )
         with np.errstate(divide="ignore"):
-            return np.log(values)
+            return np.log(_checked(self.density(r), r))
+
+    def support(self) -> tuple[float, float]:
+        """The first and the last distance at which there are stars; none and `r_max` where none are seen."""
+        r = self.r_max * np.exp(_LOOK)
+        there = np.flatnonzero(self.log_density(r, _LOOK) > -np.inf)
+        if not len(there):
+            return 0.0, self.r_max
+        first, last = there[0], there[-1]
+        low = 0.0 if first == 0 else self._edge(r[first - 1], r[first])
+        return low, self.r_max if last == len(r) - 1 else self._edge(r[last + 1], r[last])
+
+    def _edge(self, without: float, within: float) -> float:
+        """Where the density begins, between a distance without stars and one with."""
+        for _ in range(40):
+            middle = 0.5 * (without + within)
+            if self.log_density(np.array([middle]), np.empty(0))[0] > -np.inf:
+                within = middle
+            else:
+                without = middle
+        return float(within)
 
     def slope(self, r: Array) -> Any:
         """d ln p / d ln r."""
@@ -178,12 +195,35 @@ class Bound:
 
 def named(prior: Any) -> Any:
     """A prior from what a caller may give: one of the classes above."""
-    if hasattr(prior, "bound"):
+    if hasattr(prior, "bound") and not isinstance(prior, type):
         return prior
     raise InputError(
         f"prior is {prior!r}; it can be UniformVolume(r_max), ExponentialDensity(length) or AnyDensity(density, r_max) "
         "of astrokin.distance_priors."
     )
+
+
+def column_values(stars: Any, name: str, unit: u.UnitBase) -> Array:
+    """A column's values in a unit, which is its own where it has none; masked ones are NaN."""
+    values = stars[name]
+    what = f"column {name!r}"
+    return raw_values(values, unit, what) if is_quantity(values) else plain_values(values, what)
+
+
+def _checked(values: Any, r: Array) -> Array:
+    """What a prior of one's own gave for distances, if these are densities."""
+    found = np.asarray(values)
+    if found.shape != r.shape or found.dtype.kind not in "fiub":
+        raise InputError(
+            f"prior: the density gave {type(values).__name__} of shape {found.shape} and type {found.dtype}; for "
+            f"distances of shape {r.shape} it must give as many real numbers."
+        )
+    bad = ~((found >= 0.0) & (found < np.inf))
+    if bad.any():
+        raise InputError(
+            f"prior: the density at {r[bad][0]:g} kpc is {found[bad][0]}; it must be finite and not negative."
+        )
+    return found.astype(float, copy=False)
 
 
 def _check_length(name: str, value: Any) -> None:

@@ -17,11 +17,12 @@ from astrokin.errors import InputError, RowsWarning
 from astrokin.optional import require
 from astrokin.parameters import Column
 from astrokin.stars import Stars
-from astrokin.units import MAS, is_quantity, raw_values
+from astrokin.units import MAS, raw_values
 
 Array = NDArray[np.float64]
 
 _ONE_SIGMA = float(special.erf(np.sqrt(0.5)))
+_LARGEST_SHARE = 0.9999  # of a posterior that is followed to 6 standard errors
 _LOG_LENGTHS = (np.log(1e-3), np.log(1e3))  # kpc
 _ZERO_POINT = ("phot_g_mean_mag", "nu_eff_used_in_astrometry", "pseudocolour", "ecl_lat", "astrometric_params_solved")
 
@@ -70,7 +71,7 @@ def distances(
     Raises
     ------
     InputError
-        No parallax errors, something that is no prior, or a share outside 0 to 1.
+        No parallax errors, something that is no prior, or a share outside 0 to 0.9999.
 
     Warns
     -----
@@ -89,11 +90,13 @@ def distances(
     (<Quantity [0.505, 7.958] kpc>, <Quantity [ 0.532, 10.803] kpc>)
     """
     prior = priors.named(prior)
-    if not 0.0 < share < 1.0:
-        raise InputError(f"distances: share is {share!r}; it must lie between 0 and 1.")
+    if not (isinstance(share, int | float | np.floating) and 0.0 < share <= _LARGEST_SHARE):
+        raise InputError(f"distances: share is {share!r}; it must lie between 0 and {_LARGEST_SHARE}.")
     stars = data if isinstance(data, Stars) else _stars(data, names)
     parallax, error, bad = _usable(stars, parallax_zero_point)
     bound = prior.bound(stars)
+    if np.ndim(bound.r_max):
+        bad["no length of the prior"] = np.isnan(bound.r_max)
     shares = (0.5 - 0.5 * share, 0.5, 0.5 + 0.5 * share)
     found = kernel.posterior(parallax, error, bound, shares)
     bad["the prior allows no distance that agrees with the parallax"] = np.isnan(found.mean) & ~_any(bad, len(stars))
@@ -217,9 +220,13 @@ def _zero_point(stars: Stars, zero_point: Any) -> Any:
     if zero_point is None:
         return 0.0
     if isinstance(zero_point, Column):
-        values = stars[zero_point.name]
-        return raw_values(values if is_quantity(values) else values << MAS, MAS, f"column {zero_point.name!r}")
-    return raw_values(zero_point, MAS, "parallax_zero_point")
+        return priors.column_values(stars, zero_point.name, MAS)
+    zero = raw_values(zero_point, MAS, "parallax_zero_point")
+    if zero.shape not in ((), (len(stars),)):
+        raise InputError(
+            f"parallax_zero_point has shape {zero.shape}; one for all {len(stars):,} rows or one for each is needed."
+        )
+    return zero
 
 
 def _any(bad: Mapping[str, Any], n: int) -> Any:

@@ -64,6 +64,44 @@ def test_against_a_fine_quadrature(parallax, error, prior):
         assert found["distance_mode"].value[0] == pytest.approx(mode, abs=1e-3 * width)
 
 
+NARROW = [(8, 0.5, 0.125, 0.1), (8, 0.05, 0.1, 0.3), (8, 0.001, 0.125, 0.1), (1, 0.01, 1, 0.3), (2, 0.3, 0.3, 0.01)]
+
+
+@pytest.mark.parametrize(("centre", "width", "parallax", "error"), NARROW)
+def test_a_prior_much_narrower_than_the_likelihood(centre, width, parallax, error):
+    def shell(r):
+        return np.exp(-0.5 * ((r - centre) / width) ** 2)
+
+    quantiles, mean, mode = fine(parallax, error, shell, 20.0)
+    found = ak.distances(stars(parallax, error), AnyDensity(shell, 20 * u.kpc))
+    half = 0.5 * (quantiles[2] - quantiles[0])
+    told = [found[k].value[0] for k in ("distance_lower", "distance", "distance_upper")]
+    np.testing.assert_allclose(told, quantiles, rtol=0, atol=4e-3 * half)
+    assert found["distance_mean"].value[0] == pytest.approx(mean, abs=2e-3 * half)
+    assert found["distance_mode"].value[0] == pytest.approx(mode, abs=max(2e-3 * half, 5e-5))  # the oracle's own step
+
+
+@pytest.mark.parametrize(("parallax", "error"), [(0.5, 0.3), (0.3, 0.3), (0.2, 0.05), (0.31, 0.01)])
+def test_a_prior_that_ends_by_itself(parallax, error):
+    """No star beyond 3 kpc, by a density that is zero there: the same as its limit."""
+    one = ak.distances(stars(parallax, error), AnyDensity(lambda r: np.where(r > 3.0, 0.0, r**2), 20 * u.kpc))
+    other = ak.distances(stars(parallax, error), UniformVolume(3 * u.kpc))
+    for name in one.colnames:
+        assert one[name].value[0] == pytest.approx(other[name].value[0], rel=1e-4, nan_ok=True)
+
+
+@pytest.mark.parametrize(("parallax", "error"), [(1, 0.1), (1, 0.3), (-1, 0.3)])
+def test_the_widest_interval(parallax, error):
+    found = ak.distances(stars(parallax, error), EXPONENTIAL, share=0.9999)
+    x = np.linspace(np.log(1e-3), np.log(300), 1_000_001)
+    weight = np.exp(3 * x - np.exp(x) / 1.35 - 0.5 * ((parallax - np.exp(-x)) / error) ** 2)
+    running = integrate.cumulative_simpson(weight, x=x, initial=0)
+    low, high = np.exp(np.interp(np.array([0.5e-4, 1 - 0.5e-4]) * running[-1], running, x))
+    half = 0.5 * (high - low)
+    assert found["distance_lower"].value[0] == pytest.approx(low, abs=4e-3 * half)
+    assert found["distance_upper"].value[0] == pytest.approx(high, abs=4e-3 * half)
+
+
 @pytest.mark.parametrize("ratio", [0.01, 0.05, 0.1, 0.2, 0.24])
 def test_the_modes_of_the_uniform_volume_have_a_closed_form(ratio):
     """Lutz & Kelker: 2/(p + sqrt(p^2 - 16 s^2)) in parallax, 8 s^2 in distance; two different numbers."""
@@ -80,6 +118,49 @@ def test_the_modes_of_the_uniform_volume_have_a_closed_form(ratio):
 def test_below_four_errors_there_is_no_closed_form(parallax):
     assert np.isnan(kernel.mode_of_parallax(np.array([parallax]), np.ones(1)))[0]
     assert kernel.mode_of_parallax(np.array([4.0]), np.ones(1))[0] == 0.5
+
+
+def test_lutz_and_kelker_for_quantities():
+    found = ak.lutz_kelker([1.0, 0.1] * u.arcsec, [100, 10] * u.mas)
+    for k, name in ((16, "distance_mode_of_parallax"), (8, "distance_mode")):
+        np.testing.assert_allclose(found[name].to_value(u.pc), 2 / np.array([1, 0.1]) / (1 + np.sqrt(1 - k * 0.01)))
+    alone = ak.lutz_kelker(1 * u.mas, 0.2 * u.mas)
+    assert alone["distance_mode_of_parallax"] == 1.25 * u.kpc
+    assert len(ak.lutz_kelker([] * u.mas, 1 * u.mas)) == 0
+
+
+def test_lutz_and_kelker_where_there_is_no_mode():
+    """At every parallax a closed form has a maximum there, or there is none and it says so."""
+    parallax = [4.0, 3.9, 2.8, -5.0, 0.0, np.nan, 5.0, 5.0]
+    with pytest.warns(RowsWarning, match=r"of 8 parallaxes 3 without .*, 4 below 4 errors.*, 3 below sqrt\(8\)"):
+        found = ak.lutz_kelker(parallax * u.mas, [1, 1, 1, 1, 1, 1, np.nan, -1] * u.mas)
+    assert np.isnan(found["distance_mode_of_parallax"]).tolist() == [False] + [True] * 7
+    assert np.isnan(found["distance_mode"]).tolist() == [False, False] + [True] * 6
+    assert list(found.meta["left_out"].values()) == [3, 4, 3]
+    x = np.linspace(0.05, 4.5, 100_001)
+    for p, of_parallax, of_distance in zip(parallax[:5], *(found[k].value for k in found.colnames), strict=False):
+        for power, told in ((-4.0, of_parallax), (-2.0, of_distance)):
+            slope = np.diff(power * np.log(x) - 0.5 * (p - x) ** 2)
+            turns = np.flatnonzero((slope[1:] < -1e-15) & (slope[:-1] > 1e-15))  # a maximum inside
+            if len(turns):
+                assert told == pytest.approx(1 / x[turns[0] + 1], rel=1e-4)
+            else:
+                assert np.isnan(told) or p == 4.0  # the last that has one: a point of inflection
+
+
+@pytest.mark.parametrize(
+    ("parallax", "error", "message"),
+    [
+        (1.0, 0.1 * u.mas, "parallax has no unit"),
+        (1.0 * u.mas, 0.1, "parallax_error has no unit"),
+        (1.0 * u.kpc, 0.1 * u.mas, "no unit of the kind of mas"),
+        (np.inf * u.mas, 0.1 * u.mas, "infinite"),
+        ([1, 2] * u.mas, [1, 2, 3] * u.mas, "do not go together"),
+    ],
+)
+def test_lutz_and_kelker_of_what_is_no_parallax(parallax, error, message):
+    with pytest.raises(InputError, match=message):
+        ak.lutz_kelker(parallax, error)
 
 
 @pytest.mark.parametrize(
@@ -192,6 +273,37 @@ def test_a_parallax_that_the_prior_does_not_allow():
     assert np.isnan(found["distance"].value).tolist() == [True, False]
 
 
+def test_what_a_column_does_not_tell_is_missing():
+    """Masked lengths and zero points are none; text is an error."""
+    masked = np.ma.array([1.35, 1.35, 1.35], mask=[0, 1, 0])
+    given_ = stars([1.0] * 3, 0.1, length=masked, zero=masked * 0, text=np.array(["a"] * 3))
+    with pytest.warns(RowsWarning, match="1 no length of the prior"):
+        found = ak.distances(given_, ExponentialDensity(ak.column("length")))
+    assert np.isnan(found["distance"].value).tolist() == [False, True, False]
+    with pytest.warns(RowsWarning, match="1 no parallax zero point"):
+        found = ak.distances(given_, EXPONENTIAL, parallax_zero_point=ak.column("zero"))
+    assert np.isnan(found["distance"].value).tolist() == [False, True, False]
+    with pytest.raises(InputError, match="holds text"):
+        ak.distances(given_, ExponentialDensity(ak.column("text")))
+    with pytest.raises(InputError, match=r"shape \(2,\); one for all 3 rows or one for each"):
+        ak.distances(given_, EXPONENTIAL, parallax_zero_point=[0, 0] * u.mas)
+
+
+@pytest.mark.parametrize("length", [np.nan, 0.0, -1.0])
+def test_a_length_that_is_none_for_one_star(length):
+    given_ = stars([1.0, 1.0], 0.1, length=np.array([length, 1.35]) * u.kpc)
+    with pytest.warns(RowsWarning, match="1 no length of the prior"):
+        found = ak.distances(given_, ExponentialDensity(ak.column("length")))
+    assert np.isnan(found["distance"].value).tolist() == [True, False]
+
+
+def test_errors_in_a_matrix():
+    matrix = np.tile(np.diag([1, 1, 0.04, 1, 1, 1.0]), (2, 1, 1))
+    given_ = ak.Stars(ra=[1, 2] * u.deg, dec=[1, 2] * u.deg, parallax=[1, -1] * u.mas, covariance=matrix)
+    found, plain = (ak.distances(s, EXPONENTIAL) for s in (given_, stars([1, -1], 0.2)))
+    assert found["distance"].value.tolist() == plain["distance"].value.tolist()
+
+
 def test_no_rows_at_all():
     assert len(ak.distances(stars([], []), EXPONENTIAL)) == 0
 
@@ -200,8 +312,12 @@ def test_no_rows_at_all():
     ("prior", "message"),
     [
         ("uniform", "prior is 'uniform'; it can be UniformVolume"),
-        (AnyDensity(lambda r: -r, 5 * u.kpc), "none of them negative"),
-        (AnyDensity(lambda r: 1.0, 5 * u.kpc), "as many numbers"),
+        (ExponentialDensity, "prior is <class"),
+        (AnyDensity(lambda r: -r, 5 * u.kpc), "must be finite and not negative"),
+        (AnyDensity(lambda r: np.nan * r, 5 * u.kpc), "kpc is nan; it must be finite"),
+        (AnyDensity(lambda r: np.where(r < 1, np.inf, r), 5 * u.kpc), "kpc is inf; it must be finite"),
+        (AnyDensity(lambda r: 1.0, 5 * u.kpc), "gave float of shape"),
+        (AnyDensity(lambda r: r * 1j, 5 * u.kpc), "as many real numbers"),
     ],
 )
 def test_priors_that_are_none(prior, message):
@@ -223,7 +339,7 @@ def test_stars_without_errors():
         ak.distances(plain, EXPONENTIAL)
 
 
-@pytest.mark.parametrize("share", [0.0, 1.0, -1, 68])
+@pytest.mark.parametrize("share", [0.0, 1.0, 0.99999, -1, 68, np.nan, "68"])
 def test_shares_that_are_none(share):
     with pytest.raises(InputError, match="share is"):
         ak.distances(stars(1.0, 0.1), EXPONENTIAL, share=share)
@@ -274,6 +390,69 @@ def test_members_without_errors_are_counted():
     assert (fit.used, fit.left_out) == (2, {"no parallax error": 1, "parallax error not positive": 1})
     with pytest.raises(InputError, match="4 no parallax error"):
         ak.estimators.ParallaxDistance().fit(stars([1.0, 1.1, 0.9, 1.0], np.nan))
+
+
+def cluster(n, seed, scatter=0.0):
+    rng = np.random.default_rng(seed)
+    error = rng.uniform(0.02, 0.1, n)
+    return 0.8 + np.hypot(error, scatter) * rng.normal(size=n), error
+
+
+def test_replicates_do_not_lose_the_error_that_all_have_in_common():
+    sample = stars(*cluster(60, 8))
+    for options in ({}, {"bootstrap": 30}):
+        plain = ak.estimators.ParallaxDistance(**options).fit(sample)
+        common = ak.estimators.ParallaxDistance(systematic_error=0.05 * u.mas, **options).fit(sample)
+        sigma = np.hypot(plain.error["parallax"].value, 0.05)
+        assert common.error["parallax"].value == pytest.approx(sigma, rel=1e-12)
+        modulus = 5 / np.log(10) * sigma / plain["parallax"].value
+        assert common.derived_error["distance_modulus"].value == pytest.approx(modulus, rel=0.05)
+
+
+def test_groups_of_one_star():
+    """Its error is that of its parallax: its own scatter, which is none, tells nothing."""
+    parallax, error = cluster(50, 9)
+    sample = stars(np.r_[parallax, 1.0, 2.0, 2.0], np.r_[error, 0.1, 0.1, 0.1], name=np.r_[np.zeros(50), 1, 2, 2])
+    fit = ak.estimators.ParallaxDistance(by="name").fit(sample)
+    np.testing.assert_allclose(fit["parallax"].value[1:], [1.0, 2.0], rtol=1e-12)
+    np.testing.assert_allclose(fit.error["parallax"].value[1:], [0.1, 0.1 / np.sqrt(2)], rtol=1e-12)
+    assert fit.plot().axes
+    scattered = ak.estimators.ParallaxDistance(by="name", scatter=True).fit(sample)
+    np.testing.assert_allclose(scattered.error["parallax"].value[1:], [0.1, 0.1 / np.sqrt(2)], rtol=1e-12)
+    assert np.isnan(scattered["variance"].value).tolist() == [False, True, True]
+    assert "no scatter" in scattered.undetermined["variance"]
+
+
+def test_no_scatter_is_the_same_however_it_was_reached():
+    parallax, error = cluster(60, 1)
+    error *= 1.3  # larger than true: the variance comes out negative
+    estimator = ak.estimators.ParallaxDistance(scatter=True)
+    plain = estimator.fit(stars(parallax, error))
+    assert plain["variance"].value < 0
+    clipped = ak.estimators.ParallaxDistance(scatter=True, clip=4).fit(stars(np.r_[parallax, 5.0], np.r_[error, 0.02]))
+    assert clipped.left_out == {"clipped beyond 4 sigma": 1}
+    assert clipped["variance"].value == pytest.approx(plain["variance"].value, rel=1e-6)
+
+
+def test_errors_beyond_all_bounds():
+    fit = ak.estimators.ParallaxDistance().fit(stars([1.0, 1.1, 1.2, 1.3], [0.1, 1e200, 1e-200, 0.1]))
+    assert fit["parallax"].value == pytest.approx(1.15)
+    assert fit.left_out == {"parallax error not positive": 1}
+
+
+def test_the_figure_of_a_cluster():
+    parallax, error = cluster(500, 10)
+    sample = stars(np.r_[parallax, 5.0], np.r_[error, 0.02])
+    fit = ak.estimators.ParallaxDistance().fit(sample)
+    means, pulls = fit.plot().axes
+    assert fit.data["bin_count"].sum() == fit.data["pull_count"].sum() == 501
+    assert fit.data["pull_count"][-1] == 1  # the one that is far off
+    inside = fit.data["bin_count"] > 0
+    there = fit.data["bin_parallax"][inside], fit.data["bin_parallax_error"][inside]
+    assert np.average(there[0].value, weights=there[1].value ** -2) == pytest.approx(fit["parallax"].value, rel=1e-9)
+    assert (means.get_xscale(), pulls.get_ylabel()) == ("log", "members")
+    grouped = ak.estimators.ParallaxDistance(bootstrap=5).fit(sample)
+    np.testing.assert_array_equal(grouped.data["pull_count"], fit.data["pull_count"])
 
 
 @pytest.mark.slow

@@ -32,7 +32,7 @@ LAYERS = (
     ("progress",),
     ("epoch_tables",),
     ("tables", "doors"),
-    ("distance_table",),
+    ("distance_modes", "distance_table"),
     ("scanning", "simulation", "space_motion", "triangulation", "velocity_model"),
     ("stars", "epochs"),
     ("epoch_faults",),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import astropy.units as u
@@ -12,11 +12,16 @@ from numpy.typing import NDArray
 
 import astrokin as ak
 from astrokin import simulation
+from astrokin.estimators.distance_sums import Sums, summed, told
 from astrokin.summaries import group_of
 
 Array = NDArray[np.float64]
 
 _TOLERANCE = 1e-4  # of a standard error
+_FEW = 10  # members, whose own scatter tells little of their errors
+_NO_DISTANCE = "the mean parallax is not positive: no distance is its inverse"
+_EXPLAINED = "the errors of the parallaxes explain all of their scatter"
+_WEAK = "the mean parallax is below five errors: the distance has no symmetric error"
 _TRUE_DISTANCE, _TRUE_SCATTER = 1.2, 0.03  # kpc, mas: of the samples that are simulated
 
 
@@ -33,6 +38,7 @@ class ParallaxDistance(ak.Estimator):
         \varpi_c = \frac{\sum_i w_i \varpi_i}{\sum_i w_i},\quad w_i = \frac{1}{\sigma_i^2 + s^2},\qquad
         \sigma^2(\varpi_c) = \frac{\sum_i w_i^2 (\varpi_i - \varpi_c)^2}{(\sum_i w_i)^2} + \sigma_\mathrm{sys}^2 .
 
+    Of fewer than ten members the first term is at least :math:`1/\sum_i w_i`, what their errors say alone.
     Taking the mean in parallax, not in distance, avoids the bias of averages of 1/parallax; negative parallaxes of
     members are data.
 
@@ -89,17 +95,15 @@ class ParallaxDistance(ak.Estimator):
         if covariance is None or not covariance.knows("parallax"):
             return {"no parallax error": np.ones(len(rows), bool)}
         error = covariance.error("parallax")
-        return {"no parallax error": np.isnan(error), "parallax error not positive": error <= 0.0}
+        # The squares of errors below 1e-162 mas are zero.
+        return {"no parallax error": np.isnan(error), "parallax error not positive": error <= 1e-160}
 
     # ---- one pass ----------------------------------------------------------------------------------------
 
-    def collect(self, rows: Any, params: Any) -> ak.NormalEquations:
+    def collect(self, rows: Any, params: Any) -> Sums:
         """Score and information of the parallax and the variance of the scatter about those of the last pass."""
         e, w = self._terms(rows, params)
-        group, n_groups = group_of(rows)
-        scores = np.stack([w * e, 0.5 * w * (w * e * e - 1.0)])[: self._p]
-        information = np.stack([w, 0.5 * w * w])[: self._p]
-        return _summed(scores, information, w * e * e, group, n_groups, rows.weight, self._p)
+        return summed(rows, e, w, self._p, params is not None and params.final)
 
     @property
     def _p(self) -> int:
@@ -110,16 +114,17 @@ class ParallaxDistance(ak.Estimator):
         values = np.zeros((group_of(rows)[1], 2)) if params is None else params.state.values
         centre, variance = (values[0] if rows.group is None else values[rows.group]).T
         error = rows.raw.covariance.error("parallax") if len(rows) else np.ones(0)
-        return rows.raw.parallax - centre, 1.0 / (error * error + np.maximum(variance, 0.0))
+        with np.errstate(over="ignore"):  # an infinite variance is no weight, as it should be
+            return rows.raw.parallax - centre, 1.0 / (error * error + np.maximum(variance, 0.0))
 
-    def solve(self, summary: ak.NormalEquations, params: Any) -> ak.Fit:
+    def solve(self, summary: Sums, params: Any) -> ak.Fit:
         """One step of Fisher scoring; errors from the sandwich in the final pass."""
         first = params is None
         step = summary.step()
         step = np.pad(step, ((0, 0), (0, 2 - step.shape[1])))
         if first:
             step[:, 1] = 0.0  # the scores of the variance are about a parallax of zero
-        values = step if first else params.state.values + step
+        values = step if first else params.state.begun + step
         error = np.sqrt(np.maximum(np.einsum("gii->gi", summary.inverse), 1e-300))
         settled = np.abs(step[:, : self._p]) < _TOLERANCE * error
         settled[:, 1:] |= values[:, 1 : self._p] <= 0.0
@@ -136,25 +141,42 @@ class ParallaxDistance(ak.Estimator):
         out = {"parallax": values[:, 0] * u.mas, "distance": distance * u.kpc}
         return {**out, "variance": values[:, 1] * u.mas**2} if self.scatter else out
 
-    def _finished(self, summary: ak.NormalEquations, values: Array, converged: bool) -> ak.Fit:
-        covariance = summary.sandwich()
-        covariance[:, 0, 0] += float(self.systematic_error.to_value(u.mas)) ** 2
+    def _finished(self, summary: Sums, values: Array, converged: bool) -> ak.Fit:
+        lost = {} if (values[:, 0] > 0.0).all() else {"distance": _NO_DISTANCE}
+        if self.scatter and (few := summary.count <= self._p).any():
+            values[few, 1] = np.nan
+            lost["variance"] = "one or two members have no scatter"
         named = self._named(values)
-        slope = -(named["distance"].value ** 2)
         jacobian = np.zeros((len(values), len(named), self._p))
-        jacobian[:, 0, 0], jacobian[:, 1, 0] = 1.0, slope
+        jacobian[:, 0, 0], jacobian[:, 1, 0] = 1.0, -(named["distance"].value ** 2)
         if self.scatter:
             jacobian[:, 2, 1] = 1.0
-        covariance = jacobian @ covariance @ jacobian.swapaxes(1, 2)
-        few = summary.count <= self._p
-        covariance[few] = np.nan
+        covariance = jacobian @ _covariance(summary) @ jacobian.swapaxes(1, 2)
+        if self.scatter:
+            covariance[few, 2, :] = covariance[few, :, 2] = np.nan
+        notes = (_EXPLAINED,) if self.scatter and (values[:, 1] <= 0.0).any() else ()
         return ak.Fit(
             named,
             covariance,
             converged=converged,
-            undetermined=_undetermined(values),
-            notes=_notes(values, covariance, self.scatter),
+            undetermined=lost,
+            notes=notes,
+            data=told(summary, values[:, 0]),
         )
+
+    def relate(self, fit: ak.Fit) -> ak.Fit:
+        """The fit with the error that all parallaxes have in common, which no sample tells, nor its replicates."""
+        if fit.covariance is None:
+            return fit
+        slope = np.ones((*np.shape(fit["distance"].value), len(fit)))
+        slope[..., 1] = -(fit["distance"].value ** 2)
+        slope[..., 2:] = 0.0
+        common = float(self.systematic_error.to_value(u.mas)) ** 2
+        covariance = fit.covariance + common * slope[..., :, None] * slope[..., None, :]
+        with np.errstate(invalid="ignore"):
+            weak = fit["parallax"].value < 5.0 * np.sqrt(covariance[..., 0, 0])
+        notes = (*fit.notes, _WEAK) if np.any(weak) else fit.notes
+        return replace(fit, covariance=covariance, notes=notes).with_derived(self.derive)
 
     def residual(self, rows: Any, params: Any) -> Array:
         """Size of the residuals in standard deviations; in those seen, where outliers have shifted the mean."""
@@ -165,6 +187,12 @@ class ParallaxDistance(ak.Estimator):
     def derive(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """The distance modulus."""
         return {"distance_modulus": 5.0 * np.log10(values["distance"].to_value(u.kpc) * 100.0) * u.mag}
+
+    def draw(self, fit: ak.Fit, axes: Any = None) -> Any:
+        """Parallaxes of members of similar errors against that of all, and the pulls."""
+        from astrokin.estimators import distance_plot
+
+        return distance_plot.draw(fit, axes)
 
     # ---- simulation --------------------------------------------------------------------------------------
 
@@ -195,36 +223,16 @@ class _State:
     scale: Array
     settled: bool
 
-
-def _summed(
-    scores: Array, information: Array, misfit: Array, group: Any, n_groups: int, weight: Any, p: int
-) -> ak.NormalEquations:
-    times = np.ones(len(misfit)) if weight is None else weight
-    index = np.zeros(len(misfit), np.intp) if group is None else group
-
-    def total(values: Array) -> Array:
-        return np.bincount(index, values * times, n_groups).astype(float, copy=False)
-
-    matrix, meat = np.zeros((n_groups, p, p)), np.empty((n_groups, p, p))
-    for i in range(p):
-        matrix[:, i, i] = total(information[i])
-        for j in range(p):
-            meat[:, i, j] = np.bincount(index, scores[i] * scores[j] * times**2, n_groups)
-    vector = np.stack([total(s) for s in scores], axis=1)
-    return ak.NormalEquations(matrix, vector, total(misfit), total(np.ones_like(misfit)), meat)
+    @property
+    def begun(self) -> Array:
+        """Where a step begins: at no scatter, where the scores are taken if the variance came out negative."""
+        return np.stack([self.values[:, 0], np.maximum(self.values[:, 1], 0.0)], axis=1)
 
 
-def _undetermined(values: Array) -> dict[str, str]:
-    if (values[:, 0] > 0.0).all():
-        return {}
-    return {"distance": "the mean parallax is not positive: no distance is its inverse"}
-
-
-def _notes(values: Array, covariance: Array, scatter: bool) -> tuple[str, ...]:
-    notes = []
-    with np.errstate(invalid="ignore"):
-        if (values[:, 0] < 5.0 * np.sqrt(covariance[:, 0, 0])).any():
-            notes.append("the mean parallax is below five errors: the distance has no symmetric error")
-        if scatter and (values[:, 1] <= 0.0).any():
-            notes.append("the errors of the parallaxes explain all of their scatter")
-    return tuple(notes)
+def _covariance(summary: Sums) -> Array:
+    """That of the sandwich; of a few members the larger of that and what their errors say alone."""
+    covariance = summary.sandwich()
+    few = summary.count < _FEW
+    larger = np.maximum(np.einsum("gii->gi", covariance), np.einsum("gii->gi", summary.inverse))
+    covariance[few] = np.einsum("gi,ij->gij", larger[few], np.eye(larger.shape[1]))
+    return covariance
