@@ -48,9 +48,9 @@ def caption(kind: str, instance: Any) -> str:
 
 
 def drawable(cls: type) -> Any:
-    """The first example whose parameters are no columns; None where there is none."""
+    """The first example whose parameters are no columns, unless it simulates them; None where there is none."""
     examples = cls.examples()  # type: ignore[attr-defined]
-    return next((e for e in examples if not e.column_names), None)
+    return next((e for e in examples if not e.column_names or hasattr(e, "simulate")), None)
 
 
 # ---- estimators ------------------------------------------------------------------------------------------
