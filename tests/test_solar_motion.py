@@ -445,6 +445,15 @@ def test_clipping_takes_off_a_stream(method):
 
 
 @pytest.mark.parametrize("method", ["fit", "moments"])
+def test_a_group_of_one_star_is_not_clipped(method):
+    stars = sample(500)
+    kind = np.where(np.arange(500) == 0, "a", "b")
+    fit = Solar(by="kind", method=method, clip=5.0).fit(stars.replace(columns={"kind": kind}))
+    assert fit.used == 500
+    assert fit.left_out == {}
+
+
+@pytest.mark.parametrize("method", ["fit", "moments"])
 def test_groups_are_what_they_are_alone(method):
     stars, _ = ak.estimators.AsymmetricDrift(by="population").simulate(6000, np.random.default_rng(5))
     fit = Solar(by="population", method=method).fit(stars)

@@ -49,7 +49,7 @@ class SolarMotion(ConstantFieldFit):
         need no parallax, unless there is a `rotation` to take out.
     dispersion : {"isotropic", "diagonal", "full"}
         Shape of the velocity ellipsoid that is fitted along: sigma2; sigma_UU, sigma_VV, sigma_WW; or all six
-        second moments.
+        second moments. The moments over the sky need none.
     rotation : Quantity of A, B, C, K, or the Fit of `OortConstants`
         The flow of the Galaxy that is taken out first. It is taken as known: `OortConstants` fits both, and has
         their correlations.
@@ -183,7 +183,8 @@ class SolarMotion(ConstantFieldFit):
             off = (velocity - (radial if kind == "rv" else reflex - radial)) * has
             square += np.einsum("in,in->n", off, off)
             components += has * (1.0 if kind == "rv" else 2.0)
-        return np.sqrt(square / (components * variance))
+        size = np.sqrt(square / (components * variance))
+        return np.where(np.isnan(size), 0.0, size)  # about moments that are not known nothing is far off
 
     # ---- what follows from the results -------------------------------------------------------------------
 
