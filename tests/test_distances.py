@@ -459,8 +459,10 @@ def test_the_figure_of_a_cluster():
 @pytest.mark.parametrize("estimator", list(ak.estimators.ParallaxDistance.examples()), ids=["errors", "scatter"])
 def test_pulls_of_a_cluster(estimator):
     n, pulls = 1000, {}
+    # An estimate of a variance and its error go up and down together: only of large samples are its pulls normal.
+    members = 3000 if estimator.scatter else 300
     for seed in range(n):
-        sample, truth = estimator.simulate(300, np.random.default_rng(seed))
+        sample, truth = estimator.simulate(members, np.random.default_rng(seed))
         fit = estimator.fit(sample)
         for name, value in truth.items():
             pulls.setdefault(name, []).append(float((fit[name] - value) / fit.error[name]))

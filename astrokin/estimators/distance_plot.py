@@ -40,7 +40,11 @@ def _parallaxes(fit: ak.Fit, ax: Any) -> None:
     ax.axhline(centre, color=fit_plot.DERIVED, label="all, ± 1 σ")
     if np.isfinite(sigma):
         ax.axhspan(centre - sigma, centre + sigma, color=fit_plot.DERIVED, alpha=0.25, lw=0)
+    ticks = [m * 10.0**k for k in range(-3, 2) for m in (1, 2, 5)]
+    ticks = [t for t in ticks if 0.7 * error[there].min() < t < 1.5 * error[there].max()]
     ax.set(xscale="log", xlabel="error of the parallax  (mas)", ylabel="mean parallax  (mas)")
+    ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
+    ax.set_xticks([], minor=True)
     ax.margins(x=0.15)
     ax.grid(alpha=0.3)
     ax.legend(frameon=False, fontsize="small")
