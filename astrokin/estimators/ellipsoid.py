@@ -75,13 +75,19 @@ class VelocityEllipsoid(ConstantFieldFit):
     2011) goes to, in some five passes. The dispersion is that of the restricted likelihood (n - 1 for n); errors are
     those of the sandwich, which hold for other distributions too.
 
-    Parallax errors are taken off to second order. Moments are unbiased for any distribution of the velocities; the
-    likelihood is for those of which the model has mean and covariance right. Without radial velocities both assume that
-    the velocities are distributed alike in all directions of the sky. The angles are not determined where the
+    Parallax errors are taken off to second order: with errors of 10 % no bias is seen in simulations, with 20 % the
+    variances come out 3 % low (5 % without radial velocities). Moments need errors below some 10 % of every parallax
+    (``min_parallax_over_error``), as single small ones take over. Without radial velocities the velocities are
+    assumed to be distributed alike in all directions of the sky; radial velocities alone need many stars toward the
+    poles, or the errors are too small. An incomplete sky costs precision. The angles are not determined where the
     ellipsoid is round: their errors are then large, or the angle is NaN.
 
     The background of a robust fit is known but for its share, and errors hold its uncertainty (Louis 1982). At the
-    limit of no background it is the plain fit.
+    limit of no background it is the plain fit. It begins with a disc population, 60 km/s about the Sun's velocity, and
+    is not meant for a sample that is hot as a whole.
+
+    Where in some direction there is no scatter beyond the measurement errors the fit has not converged, and a note says
+    so.
 
     Examples
     --------
@@ -196,7 +202,7 @@ class VelocityEllipsoid(ConstantFieldFit):
         flat = principal_axes.flat(state.values[:, 3:9] @ self._shape) & (count > state.values.shape[1])
         if not flat.any():
             return ()
-        where = "" if len(flat) == 1 else f" of group {', '.join(map(str, np.flatnonzero(flat)))}"
+        where = "" if len(flat) == 1 else f" of group (counted from 0) {', '.join(map(str, np.flatnonzero(flat)))}"
         return (f"the ellipsoid{where} is flat: no scatter beyond the measurement errors in some direction",)
 
     def residual(self, rows: Any, params: Any) -> Array:

