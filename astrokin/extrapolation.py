@@ -22,6 +22,8 @@ VELOCITY = u.km / u.s
 _RESULTS = ("V_sun", "k", "U_sun", "W_sun")
 #: Groups whose dispersions are as unequal as this by chance do not tell a line.
 _BY_CHANCE = 1e-3
+#: What is added to the variances (km/s, km2/s2), so that they are above zero where there is no scatter at all.
+_ROUND_OFF = 1e-18
 #: A slope of fewer standard errors gives no k.
 _CLEAR = 2.0
 
@@ -105,7 +107,9 @@ def _points(fit: Fit) -> tuple[Array, Array]:
         )
     place = [fit.names.index(k) for k in names]
     values = np.stack([fit[k].to_value(VELOCITY ** (2 if k == against else 1)) for k in names], axis=1)
-    return values, fit.covariance[:, place][:, :, place]
+    covariance = fit.covariance[:, place][:, :, place]
+    covariance += _ROUND_OFF * np.eye(4)
+    return values, covariance
 
 
 def _lacking(values: Array, covariance: Array) -> str:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 import astrokin as ak
+from astrokin import simulation
 from astrokin import straight_line as lines
 from astrokin.drift import RadialJeans, epicyclic_ratio, stromberg
 from astrokin.errors import InputError
@@ -332,6 +333,37 @@ def test_groups_of_one_dispersion():
     stars, _ = ak.estimators.SolarMotion().simulate(3000, np.random.default_rng(1))
     fit = Drift(by="kind").fit(stars.replace(columns={"kind": np.arange(3000) % 5}))
     assert "do not differ in dispersion" in fit.undetermined["V_sun"]
+
+
+@pytest.mark.parametrize("dispersion", ["full", "diagonal"])
+def test_a_singular_tensor(dispersion):
+    """No motion in W, and no errors: the tensor is at its limit, and a note says so; nothing is NaN."""
+    rng = np.random.default_rng(1)
+    kind = np.arange(3000) % 4
+    sigma = np.array([10, 20, 30, 40.0])[kind]
+    place = simulation.disc(3000, rng, radius=0.3)
+    velocity = sigma * np.array([[1.0], [0.6], [0.0]]) * rng.normal(size=(3, 3000))
+    velocity[1] -= sigma**2 / 80
+    velocity -= np.array([[11.1], [12.24], [7.25]])
+    exact = dict.fromkeys(simulation.GAIA_ERRORS, 0.0)
+    stars = simulation.observed(place, velocity, rng, exact, columns={"kind": kind}).replace(covariance=None)
+    fit = Drift(by="kind", dispersion=dispersion).fit(stars)
+    assert any("explain the whole scatter" in note for note in fit.notes)
+    assert all(np.isfinite(e.value) for e in fit.error.values())
+    assert all(np.isfinite(e.value).all() for e in fit.of_groups.error.values())
+    assert fit["W_sun"].value == pytest.approx(7.25, abs=1e-6)
+    assert abs(fit["V_sun"].value - 12.24) < 4 * fit.error["V_sun"].value
+
+
+def test_adding_to_all_velocities_adds_to_the_sun(populations):
+    stars = populations[0][:4000]
+    along = np.array([5.0, -3.0, 2.0]) @ (ak.galaxy.icrs_to_galactic() @ stars.raw.direction)
+    fit, moved = (
+        Drift(by="population", use="rv").fit(s)
+        for s in (stars, stars.replace(radial_velocity=stars.raw.radial_velocity - along))
+    )
+    for name, more in (("U_sun", 5.0), ("V_sun", -3.0), ("W_sun", 2.0), ("k", 0.0)):
+        assert (moved[name] - fit[name]).value == pytest.approx(more, abs=1e-3 * fit.error[name].value)
 
 
 def test_no_drift_no_k():
