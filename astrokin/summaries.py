@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import cached_property
-from itertools import permutations
+from itertools import pairwise, permutations
 from typing import Any, Self
 
 import numpy as np
@@ -49,10 +49,18 @@ def grouped_product(a: Array, b: Array, group: NDArray[np.intp] | None = None, n
         order = np.argsort(group, kind="stable")
         a, b, group = a[:, order], b[:, order], group[order]
     out = np.zeros((n_groups, len(a), len(b)))
-    starts = np.flatnonzero(np.diff(group, prepend=-1))
-    for start, end in zip(starts, np.append(starts, len(group))[1:], strict=True):
+    for start, end in _runs(group, n_groups):
         out[group[start]] = a[:, start:end] @ b[:, start:end].T
     return out
+
+
+def _runs(group: NDArray[np.intp], n_groups: int) -> list[tuple[int, int]]:
+    """Where each group that is there begins and ends, of sorted rows."""
+    if 8 * n_groups < len(group):  # the groups are looked up, not the rows looked through
+        edges = np.searchsorted(group, np.arange(n_groups + 1)).tolist()
+        return [(start, end) for start, end in pairwise(edges) if end > start]
+    starts = np.flatnonzero(np.diff(group, prepend=-1)).tolist()
+    return list(pairwise([*starts, len(group)]))
 
 
 def _counted(index: NDArray[np.intp], weight: Array, n: int) -> Array:
