@@ -44,7 +44,7 @@ def draw(fit: ak.Fit, axes: Any = None) -> Any:
 
 def _planes(fit: ak.Fit, axes: Any) -> Any:
     if axes is None:
-        axes = fit_plot.new_figure(9.6, 4.6).subplots(1, 2)
+        axes = fit_plot.new_figure(9.6, 3.8).subplots(1, 2)
     kind = next(found for found in AXES.values() if found.means[0] in fit)
     for ax, (other, angle) in zip(axes, ((1, "vertex_deviation"), (2, "tilt")), strict=True):
         _plane(fit, kind, other, angle, ax)
