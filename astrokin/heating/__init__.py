@@ -5,16 +5,18 @@ Sources: 003, section 5.2; Binney & Lacey (1988). Everything takes and gives Qua
 
 from __future__ import annotations
 
+from astrokin.heating.angle_actions import from_angle_actions, to_angle_actions
 from astrokin.heating.clouds import Clouds
 from astrokin.heating.diffusion import diffusion_coefficient, resonances
-from astrokin.heating.epicycle import Disc, Epicycle, from_angle_actions, to_angle_actions
+from astrokin.heating.epicycle import Disc, Epicycle
 from astrokin.heating.evolution import Evolution, evolve
 from astrokin.heating.grid import ActionGrid
-from astrokin.heating.inverse import SpiralFit, SpiralRelation, fit_spirals
+from astrokin.heating.inverse import SpiralRelation
 from astrokin.heating.particles import Measured, measured_diffusion
 from astrokin.heating.relation import AgeVelocity, Heating
 from astrokin.heating.spectra import Lorentzian, Spectrum, Tabulated, White, amplitudes, estimated
 from astrokin.heating.spiral import ExponentialProfile, SechProfile, SpiralWave
+from astrokin.heating.spiral_fit import SpiralFit, fit_spirals
 
 __all__ = [
     "ActionGrid",
