@@ -417,6 +417,7 @@ def test_options_that_make_no_sense_are_named():
         ({"dispersion": "flat"}, "powers of"),
         ({"weight": 2.0 * u.one}, "ak.column"),
         ({"density": "sech"}, "sech2"),
+        ({"solver": "splines", "knots": 20}, "no more intervals than bins"),
         ({"R_min": 9 * KPC, "R_max": 8 * KPC}, "R_min < R_max"),
     ):
         with pytest.raises(InputError, match=words):
@@ -464,6 +465,17 @@ def test_errors_larger_than_the_scatter_are_noted_and_leave_no_force():
     assert np.isnan(fit["Kz"]).all()
     assert "no dispersion is left" in fit.undetermined["Kz"]
     assert np.isfinite(fit["nu"]).all()
+
+
+def test_wild_velocities_can_be_clipped():
+    stars, truth = sample(20_000)
+    wild = stars.raw.radial_velocity.copy()
+    wild[::2000] = 3000.0
+    seen = stars.replace(radial_velocity=wild)
+    fit, spoilt = JeansKz(clip=6).fit(seen), JeansKz().fit(seen)
+    assert 6 <= fit.left_out["clipped beyond 6 sigma"] <= 10
+    assert np.abs(pulls(fit, truth, ["sigma_zz"])["sigma_zz"]).max() < 4.0
+    assert (spoilt["sigma_zz"] - truth["sigma_zz"]).max() > 10 * fit.error["sigma_zz"].min()
 
 
 def test_few_stars_determine_nothing_and_say_so():

@@ -16,7 +16,7 @@ from astrokin.estimators import vertical_models as models
 from astrokin.estimators import vertical_solution, vertical_splines
 from astrokin.estimators.vertical_bins import data as bin_data
 from astrokin.estimators.vertical_joint import Joint
-from astrokin.estimators.vertical_kernels import Bins, Sums, Weights, outside, sums
+from astrokin.estimators.vertical_kernels import Bins, Sums, Weights, heights_and_velocities, outside, sums
 from astrokin.estimators.vertical_profiles import UNITS, Profiles
 from astrokin.summaries import group_of
 
@@ -96,7 +96,8 @@ class JeansKz(ak.Estimator):
         Two exponential layers, stars and gas, that are taken off for the dark matter. Default: the local surface and
         volume densities of McKee, Parravano & Hollenbach (2015), 33.4 and 13.7 Msun/pc2, 0.043 and 0.041 Msun/pc3.
     grid : `~astropy.units.Quantity`, optional
-        Heights of the profiles, within the bins; the bins' middles where not given.
+        Heights of the profiles, within the bins; the bins' middles where not given. In the plane itself there is no
+        force, by symmetry.
 
     Returns
     -------
@@ -230,6 +231,10 @@ class JeansKz(ak.Estimator):
             raise ak.errors.InputError(f"JeansKz.R_bins is {self.R_bins}: bins in R need R_min and R_max.")
         if self.R_min is not None and self.R_max is not None and not self.R_min < self.R_max:
             raise ak.errors.InputError(f"JeansKz: R_min is {self.R_min}, R_max {self.R_max}; R_min < R_max is needed.")
+        if self.solver == "splines" and self.knots > self.bins:
+            raise ak.errors.InputError(
+                f"JeansKz.knots is {self.knots}, bins {self.bins}: splines with no more intervals than bins are needed."
+            )
         fitted = [k for k in ("tracer_scale_length", "tilt_scale_length") if getattr(self, k) is None]
         if fitted and self.tilt != "none" and self.R_bins < 2:
             raise ak.errors.InputError(f"JeansKz.{fitted[0]} is None, to be fitted: that needs R_bins of 2 or more.")
@@ -277,6 +282,16 @@ class JeansKz(ak.Estimator):
             for g in range(len(summary.values))
         ]
         return _assembled(profiles, groups, summary)
+
+    def residual(self, rows: Any, params: Any) -> Array:
+        """v_z over the dispersion of the other stars of its bin; 0 where there are too few, or no v_z."""
+        found, bins = params.state.data, self._bins
+        z, velocity = heights_and_velocities(rows, ak.galaxy.galactocentric(self.z_sun))
+        place = (0 if rows.group is None else rows.group), bins.height(z)
+        n, variance = (found[name].value[place] for name in ("bin_stars", "bin_scatter_zz"))
+        square = np.where(n > 8.0, np.nan_to_num(velocity) ** 2, 0.0)
+        others = np.maximum(np.nan_to_num((n - 2.0) * variance) - square, 1e-12 * square + 1e-300)
+        return np.sqrt(square * (n - 3.0).clip(1.0) / others)
 
     @property
     def _profiles(self) -> Profiles:

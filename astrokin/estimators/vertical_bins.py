@@ -43,6 +43,8 @@ class Data:
     moments, errors : ndarray, shape (q, n_R, n_z)
         Second moments of the velocities about their means with measurement errors removed, and what was removed;
         NaN where fewer than two stars are.
+    scatter : ndarray, shape (n_R, n_z)
+        The second moment of v_z with everything in it.
     freedom : ndarray, shape (n_R, n_z)
         Effective number of stars less the means.
     standard : ndarray, shape (n_z, q, q)
@@ -61,6 +63,7 @@ class Data:
     unit: Array
     moments: Array
     errors: Array
+    scatter: Array
     freedom: Array
     standard: Array
     total_RR: Array
@@ -79,6 +82,7 @@ class Data:
         total = freedom.sum(axis=0)
         out = {
             "bin_height": self.centres << u.kpc,
+            "bin_stars": self.stars.sum(axis=0) << u.one,
             "bin_nu": self.number.sum(axis=0) / width << u.pc**-1,
             "bin_nu_error": np.sqrt((self.number * self.unit).clip(0.0).sum(axis=0)) / width << u.pc**-1,
         }
@@ -87,6 +91,8 @@ class Data:
             whole = {"zz": (freedom * np.nan_to_num(self.moments[0] + self.errors[0])).sum(axis=0) / total}
             whole["RR"] = (freedom * np.nan_to_num(self.total_RR)).sum(axis=0) / total
             size = {"zz": whole["zz"], "RR": whole["RR"], "Rz": np.sqrt(whole["zz"] * whole["RR"])}
+            scatter = (freedom * np.nan_to_num(self.scatter)).sum(axis=0) / total
+            out["bin_scatter_zz"] = scatter << _MOMENT
             for k, name in enumerate(self.names):
                 error = np.sqrt(self.standard[:, k, k] / total) * size[name]
                 out |= {f"bin_sigma_{name}": means[name] << _MOMENT, f"bin_sigma_{name}_error": error << _MOMENT}
@@ -115,6 +121,7 @@ def data(sums: Sums, g: int, bins: Bins, order: str) -> Data:
         unit=np.where(np.isfinite(unit) & (unit > 0.0), unit, overall),
         moments=moments - errors,
         errors=errors,
+        scatter=moments[0],
         freedom=cells.freedom,
         standard=_standard(cells, names),
         total_RR=cells.second("RR") if order != "z" else np.ones_like(unit),

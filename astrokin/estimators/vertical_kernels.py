@@ -81,11 +81,15 @@ class Bins:
 
     def index(self, z: Array, radius: Array) -> NDArray[np.intp]:
         """The bin of stars within: side (south 0, north 1) and height, and before them the radius."""
-        place = _place(np.abs(z), self.z_min, self.z_max, self.n_z)
+        place = self.height(z)
         place += self.n_z * (z >= 0.0)
         if self.n_R > 1:
             place += 2 * self.n_z * _place(radius, self.R_min, self.R_max, self.n_R)
         return place
+
+    def height(self, z: Array) -> NDArray[np.intp]:
+        """The bin in |z|."""
+        return _place(np.abs(z), self.z_min, self.z_max, self.n_z)
 
     @property
     def cells(self) -> int:
@@ -196,6 +200,12 @@ def motion(rows: Any, frame: Frame, pairs: tuple[tuple[int, int], ...] = ((0, 0)
         axes = [(along[0] * a[0] + along[1] * a[1], a[2]) for a in (east, north, outward)]
         turn = along[0] * outward[1] - along[1] * outward[0]
         return _moving(raw, scale, axes, (z, 1.0 / inverse), velocity, along, turn * (distance * inverse), pairs)
+
+
+def heights_and_velocities(rows: Any, frame: Frame) -> tuple[Array, Array]:
+    """z in kpc and v_z in km/s."""
+    seen = motion(rows, frame, ())
+    return seen.z, seen.velocity[1]
 
 
 def _axes(ra: Array, dec: Array, matrix: Array) -> tuple[list[Array], list[Array], list[Array]]:

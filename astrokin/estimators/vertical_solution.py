@@ -136,9 +136,9 @@ def _remarks(found: Solution) -> Iterator[str]:
 
 def _rising(data: Data) -> NDArray[np.bool_]:
     """Bins after which the density rises by more than three standard errors."""
-    number = data.number.sum(axis=0)
-    variance = (data.number * data.unit).sum(axis=0)
-    return np.diff(number) > 3.0 * np.sqrt(np.maximum(variance[1:] + variance[:-1], 1e-300))
+    number, there = data.number.sum(axis=0), data.stars.sum(axis=0) > 0.0
+    variance = np.maximum((data.number * data.unit).sum(axis=0), 0.0)
+    return (np.diff(number) > 3.0 * np.sqrt(variance[1:] + variance[:-1])) & there[1:]
 
 
 def _bins(data: Data, which: NDArray[np.bool_]) -> str:

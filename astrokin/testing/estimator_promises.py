@@ -418,5 +418,5 @@ def clipping(case: EstimatorCase) -> None:
     fit = dataclasses.replace(case.estimator, clip=6.0).fit(odd)
     clipped = sum(k for reason, k in fit.left_out.items() if "clip" in reason)
     demand(clipped >= 1, f"a row of 10^4 times its motion, or parallax, stays in; left out: {dict(fit.left_out)}")
-    if fit.used + clipped != len(stars):
-        broken(f"{fit.used} used and {clipped} clipped are not {len(stars)} rows")
+    if fit.used + sum(fit.left_out.values()) != len(stars):
+        broken(f"{fit.used} used and {dict(fit.left_out)} left out are not {len(stars)} rows")
