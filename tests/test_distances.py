@@ -423,6 +423,18 @@ def test_groups_of_one_star():
     assert "no scatter" in scattered.undetermined["variance"]
 
 
+def test_a_bin_without_members_has_no_parallax():
+    parallax, error = cluster(60, 11)
+    sample = stars(parallax, error, colour=np.linspace(0, 1, 60))
+    for options in ({}, {"scatter": True}, {"bootstrap": 10}):
+        fit = ak.estimators.ParallaxDistance(by=("colour", [0, 0.5, 1.1, 2]), **options).fit(sample)
+        for name in ("parallax", "distance"):
+            assert np.isnan(fit[name].value).tolist() == [False, False, True]
+            assert np.isnan(fit.error[name].value).tolist() == [False, False, True]
+        assert fit.undetermined["parallax"] == "a group without members"
+        assert "distance" not in fit.undetermined
+
+
 def test_no_scatter_is_the_same_however_it_was_reached():
     parallax, error = cluster(60, 1)
     error *= 1.3  # larger than true: the variance comes out negative

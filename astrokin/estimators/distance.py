@@ -19,7 +19,6 @@ Array = NDArray[np.float64]
 
 _TOLERANCE = 1e-4  # of a standard error
 _FEW = 10  # members, whose own scatter tells little of their errors
-_NO_DISTANCE = "the mean parallax is not positive: no distance is its inverse"
 _EXPLAINED = "the errors of the parallaxes explain all of their scatter"
 _WEAK = "the mean parallax is below five errors: the distance has no symmetric error"
 _TRUE_DISTANCE, _TRUE_SCATTER = 1.2, 0.03  # kpc, mas: of the samples that are simulated
@@ -144,27 +143,35 @@ class ParallaxDistance(ak.Estimator):
         return {**out, "variance": values[:, 1] * u.mas**2} if self.scatter else out
 
     def _finished(self, summary: Sums, values: Array, converged: bool) -> ak.Fit:
-        lost = {} if (values[:, 0] > 0.0).all() else {"distance": _NO_DISTANCE}
-        if self.scatter and (few := summary.count <= self._p).any():
-            values[few, 1] = np.nan
-            lost["variance"] = "one or two members have no scatter"
+        none, few = summary.count <= 0, summary.count <= 2
+        values[none] = np.nan
+        values[few, 1] = np.nan
         named = self._named(values)
         jacobian = np.zeros((len(values), len(named), self._p))
         jacobian[:, 0, 0], jacobian[:, 1, 0] = 1.0, -(named["distance"].value ** 2)
         if self.scatter:
             jacobian[:, 2, 1] = 1.0
         covariance = jacobian @ _covariance(summary) @ jacobian.swapaxes(1, 2)
-        if self.scatter:
-            covariance[few, 2, :] = covariance[few, :, 2] = np.nan
-        notes = (_EXPLAINED,) if self.scatter and (values[:, 1] <= 0.0).any() else ()
+        covariance[none] = np.nan
+        covariance[few, 2:, :] = np.nan
+        covariance[few, :, 2:] = np.nan
+        own = slice(len(values) // (self.bootstrap + 1))  # the others are replicates
         return ak.Fit(
             named,
             covariance,
             converged=converged,
-            undetermined=lost,
-            notes=notes,
+            undetermined=self._undetermined(values[own], none[own], few[own]),
+            notes=(_EXPLAINED,) if self.scatter and (values[own, 1] <= 0.0).any() else (),
             data=told(summary, values[:, 0]),
         )
+
+    def _undetermined(self, values: Array, none: Any, few: Any) -> dict[str, str]:
+        reasons = {
+            "parallax": (none, "a group without members"),
+            "distance": (values[:, 0] <= 0.0, "the mean parallax is not positive: no distance is its inverse"),
+            "variance": (few & self.scatter, "one or two members have no scatter"),
+        }
+        return {name: reason for name, (lacking, reason) in reasons.items() if lacking.any()}
 
     def relate(self, fit: ak.Fit) -> ak.Fit:
         """The fit with the error that all parallaxes have in common, which no sample tells, nor its replicates."""
