@@ -133,7 +133,7 @@ class JeansKz(ak.Estimator):
     >>> stars, truth = estimator.simulate(20_000, np.random.default_rng(1))
     >>> fit = estimator.fit(stars)
     >>> fit["Kz"].round(2)
-    <Quantity [-1.32, -1.73] km2 / (pc s2)>
+    <Quantity [-1.25, -2.08] km2 / (pc s2)>
     >>> bool((abs(fit["Sigma"] - truth["Sigma"]) < 4 * fit.error["Sigma"]).all())
     True
     """
