@@ -423,7 +423,7 @@ def test_a_choice_of_spirals_for_the_observed_power_law():
         ),
         (
             lambda: evolve(ActionGrid(400 * ACTION), np.ones(400), lambda J: J * ACTION / u.Gyr, [2, 1] * u.Gyr),
-            "increas",
+            "increasing times",
         ),
         (lambda: estimated(np.ones(10), 1 * u.Gyr), "potential"),
         (lambda: FLAT.omega(np.array([8.0])), "unit"),

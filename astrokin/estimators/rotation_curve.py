@@ -1,8 +1,8 @@
 """Circular orbits about the Galactic centre, exactly: a velocity field linear in its parameters, not in the place.
 
 At (x, y) from the Sun, in Galactic axes, a star on a circular orbit of speed
-Theta(R) = Theta0 + Theta' (R - R0) + Theta'' (R - R0)^2 / 2 has the velocity Theta n, n = (y, R0 - x)/R, and relative to
-the local standard of rest that less (0, Theta0). With Theta0 = R0 (A - B) and Theta' = -(A + B) its parameters are
+Theta(R) = Theta0 + Theta' (R - R0) + Theta'' (R - R0)^2 / 2 has the velocity Theta n, n = (y, R0 - x)/R, and relative
+to the local standard of rest that less (0, Theta0). With Theta0 = R0 (A - B) and Theta' = -(A + B) its parameters are
 those of the linear field.
 """
 
