@@ -256,16 +256,16 @@ def test_demo_covers_everything_registered(tmp_path):
 def test_demo_replaces_its_own_report_only(tmp_path):
     target = tmp_path / "r.html"
     target.write_text("my own notes")
-    assert "is already there" in wrong("demo", "--n", "100", "--report", target)
+    assert "is already there" in wrong("demo", "--n", "600", "--report", target)
     assert target.read_text() == "my own notes"
     target.write_text(report.page([], {}, "nothing"))
-    done("demo", "--n", "100", "--report", target)
+    done("demo", "--n", "600", "--report", target)
     assert "<h2>oort-constants" in target.read_text()
 
 
 def test_demo_without_matplotlib_says_so(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    done("demo", "--n", "100", "--report", tmp_path / "r.html")
+    done("demo", "--n", "600", "--report", tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text()
     assert "No figure: MissingDependencyError: Plotting needs matplotlib" in page
     assert "<img" not in page
