@@ -133,8 +133,9 @@ class _Gathering:
         own = None if self.whole is None else self.whole._epoch
         if all(p["_epoch"] is own or is_part(p["_epoch"], own, p["rows"]) for p in self.parts):
             return own
-        if self.parts[0]["_epoch"] is None:
-            return None
+        first = self.parts[0]["_epoch"]
+        if first is None or (isinstance(first, float) and all(p["_epoch"] == first for p in self.parts)):
+            return first
         values = [np.broadcast_to(np.asarray(p["_epoch"], float), p["rows"].stop - p["rows"].start) for p in self.parts]
         return julian_year(np.concatenate(values), self.n) if self.n else self.parts[0]["_epoch"]
 

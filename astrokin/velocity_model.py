@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from astrokin.missing import holds_nan
 from astrokin.units import A
 
 Array = NDArray[np.float64]
@@ -121,7 +122,7 @@ def _errors(raw: Any, use: tuple[str, ...]) -> dict[tuple[int, int], Array]:
 
 
 def _zero_for_nan(values: Array) -> Array:
-    return np.nan_to_num(values) if len(values) and np.isnan(values.min()) else values
+    return np.nan_to_num(values) if holds_nan(values) else values
 
 
 def residual(data: Sample, motion: Array) -> list[Array | None]:

@@ -14,6 +14,7 @@ from astrokin.angles import components, dot
 from astrokin.covariance import Covariance
 from astrokin.engines import memory
 from astrokin.errors import InputError, MissingValueError, RefusedRowsError, RowsWarning, closest_first, some_rows
+from astrokin.missing import all_finite, holds_nan
 from astrokin.propagation import missing, propagated
 from astrokin.stars import Stars
 from astrokin.times import without_note_on_future
@@ -121,9 +122,9 @@ def _without_overflow(before: Stars, after: Stars) -> Stars:
     bad: Any = False
     for name in after.changed_since(before) & _SIX:
         values = getattr(after.raw, name)
-        if name == "direction" and abs(np.einsum("ij,ij->", values, values) - len(after)) < 0.25:
+        if name == "direction" and abs(np.dot(values.ravel(), values.ravel()) - len(after)) < 0.25:
             continue  # all of unit length: one look at whole blocks
-        if not np.isfinite(values.sum()):
+        if not all_finite(values):
             bad = bad | np.isinf(values).reshape(-1, len(after)).any(axis=0)
         if name == "direction":
             square = dot(values, values)  # too large to be normalised: zero, or NaN
@@ -170,9 +171,7 @@ def _gaps(effect: Effect, stars: Stars, rules: Rules) -> NDArray[np.bool_] | Non
     if rules.missing_rv != "zero" or "radial_velocity" not in effect.needs:
         return None
     velocity = stars.raw.radial_velocity
-    if len(velocity) and not np.isnan(velocity.min()):
-        return None
-    return np.isnan(velocity)
+    return np.isnan(velocity) if holds_nan(velocity) or not len(velocity) else None
 
 
 def _filled(stars: Stars, gaps: NDArray[np.bool_]) -> Stars:
@@ -232,7 +231,7 @@ def _losses(before: Stars, after: Stars, refused: dict[str, Any], rules: Rules) 
     for name in ("direction", "parallax", "proper_motion", "radial_velocity"):
         if name in changed:
             new = np.atleast_2d(getattr(after.raw, name))[-1]
-            if len(new) and np.isnan(new.min()):  # one quick look where nothing is missing
+            if holds_nan(new):  # one quick look where nothing is missing
                 lost |= np.isnan(new) & ~np.isnan(np.atleast_2d(getattr(before.raw, name))[-1])
     for mask in refused.values():
         lost &= ~mask
