@@ -69,7 +69,7 @@ def stromberg(fit: Fit, scatter: bool = False) -> Fit:
     np.True_
     """
     values, covariance = _points(fit)
-    use = np.isfinite(values).all(axis=1) & np.isfinite(covariance).all(axis=(1, 2))
+    use = np.asarray(np.isfinite(values).all(axis=1) & np.isfinite(covariance).all(axis=(1, 2)))
     reason = _lacking(values[use], covariance[use])
     if reason:
         nothing = dict.fromkeys(_RESULTS, np.nan * VELOCITY)

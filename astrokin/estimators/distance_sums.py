@@ -51,7 +51,8 @@ def summed(rows: Any, e: Array, w: Array, p: int, final: bool) -> Sums:
 
 def _shown(index: Any, n_groups: int, times: Array, e: Array, w: Array, rows: Any) -> tuple[Array, Array]:
     def cells(place: Any, size: int, values: Array) -> Array:
-        return np.bincount(index * size + place, values * times, n_groups * size).reshape(n_groups, size)
+        counted = np.bincount(index * size + place, values * times, n_groups * size)
+        return counted.astype(float, copy=False).reshape(n_groups, size)
 
     errors = rows.raw.covariance.error("parallax") if len(rows) else np.ones(0)
     m, k = len(ERRORS) - 1, len(PULLS) - 1

@@ -31,7 +31,7 @@ def decomposed(six: Any) -> tuple[Any, Any]:
     those of Hermitian ones. NaN where an element is.
     """
     tensor = velocity_model.symmetric(np.asarray(six))
-    lost = ~np.isfinite(tensor).all(axis=(-2, -1))
+    lost = np.asarray(~np.isfinite(tensor).all(axis=(-2, -1)))
     real = np.where(lost[..., None, None], np.eye(3), np.real(tensor))
     values, vectors = (part[..., ::-1] for part in np.linalg.eigh(real))
     values = np.where(lost[..., None], np.nan, values)

@@ -186,7 +186,8 @@ def _solved(
 ) -> Solved:  # fmt: skip
     inverse = normal.inverse
     inflation = (np.einsum("gii->gi", normal.matrix) * np.einsum("gii->gi", inverse)).max(axis=1)
-    return Solved(values, inverse, normal.undetermined.any(axis=1), inflation, alive, residuals, extra, settled)
+    undetermined: Mask = np.asarray(normal.undetermined.any(axis=1))
+    return Solved(values, inverse, undetermined, inflation, alive, residuals, extra, settled)
 
 
 def chi_square(scans: Scans, residuals: list[Array], alive: Mask) -> Array:

@@ -381,7 +381,7 @@ def _heights(value: Any) -> u.Quantity | None:
         if isinstance(value, tuple) and value and isinstance(value[-1], str):
             last = u.Quantity(value[-1])
             value = [*map(float, value[:-1]), last.value] * last.unit
-        heights = np.atleast_1d(u.Quantity(value)).to(u.kpc)
+        heights = u.Quantity(np.atleast_1d(u.Quantity(value).to_value(u.kpc)), u.kpc)
     except (TypeError, ValueError, u.UnitConversionError) as error:
         raise ak.errors.InputError(f"JeansKz.grid is {value!r}: heights with a unit are needed ({error}).") from None
     if heights.ndim != 1 or not len(heights) or not np.isfinite(heights).all() or (heights < 0 * u.kpc).any():

@@ -123,7 +123,7 @@ def _lost(profiles: Profiles, name: str, value: Array, variance: Array, data: Da
 def _remarks(found: Solution) -> Iterator[str]:
     """What the user should know of the bins."""
     data = found.data
-    empty = (data.stars <= 0.0).all(axis=0)
+    empty = np.asarray((data.stars <= 0.0).all(axis=0))
     if empty.any():
         yield f"no star in {_bins(data, empty)}"
     negative = (np.nan_to_num(data.moments[0]) < 0.0).any(axis=0)
