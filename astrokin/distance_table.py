@@ -26,6 +26,9 @@ _LARGEST_SHARE = 0.9999  # of a posterior that is followed to 6 standard errors
 _LOG_LENGTHS = (np.log(1e-3), np.log(1e3))  # kpc
 _ZERO_POINT = ("phot_g_mean_mag", "nu_eff_used_in_astrometry", "pseudocolour", "ecl_lat", "astrometric_params_solved")
 
+#: Solutions with five and six parameters, the only ones that have a parallax.
+_SOLVED = (31, 95)
+
 
 def distances(
     data: Any,
@@ -130,11 +133,16 @@ def gaia_zero_point(data: Any, names: Mapping[str, str] | None = None) -> u.Quan
     recipe = require("zero_point.zpt", "gaia", "the parallax zero point of Gaia DR3")
     stars = data if isinstance(data, Stars) else _stars(data, names)
     columns = [np.asarray(getattr(stars[name], "value", stars[name]), dtype=float) for name in _ZERO_POINT]
-    recipe.load_tables()
-    columns[4] = np.nan_to_num(columns[4]).astype(int)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of values outside its domain, which come back as NaN
-        return np.asarray(recipe.get_zpt(*columns, _warnings=False), dtype=float) * u.mas
+    solved = np.isin(columns[4], _SOLVED)  # for any other the recipe refuses all
+    out = np.full(len(stars), np.nan)
+    if solved.any():
+        recipe.load_tables()
+        columns = [column[solved] for column in columns]
+        columns[4] = columns[4].astype(int)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of values outside its domain, which come back as NaN
+            out[solved] = recipe.get_zpt(*columns, _warnings=False)
+    return out * u.mas
 
 
 def fitted_length(data: Any, *, parallax_zero_point: Any = None, names: Mapping[str, str] | None = None) -> Any:

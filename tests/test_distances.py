@@ -1,5 +1,7 @@
 """Distances from parallaxes: modes in closed form, fine quadratures, a universe drawn from the prior, bad input."""
 
+import sys
+import types
 import warnings
 
 import astropy.units as u
@@ -13,7 +15,7 @@ import astrokin as ak
 from astrokin import distance_posterior as kernel
 from astrokin.distance_priors import AnyDensity, ExponentialDensity, UniformVolume
 from astrokin.distance_table import fitted_length
-from astrokin.errors import InputError, MissingDependencyError, RowsWarning
+from astrokin.errors import InputError, MissingColumnError, MissingDependencyError, RowsWarning
 
 EXPONENTIAL, UNIFORM = ExponentialDensity(1.35 * u.kpc), UniformVolume(10 * u.kpc)
 SHARES = (0.15865525393145707, 0.5, 0.8413447460685429)
@@ -168,12 +170,14 @@ def test_lutz_and_kelker_of_what_is_no_parallax(parallax, error, message):
     [(0.025, -0.01), (0.05, -0.02), (0.075, -0.06), (0.1, -0.11), (0.125, -0.18), (0.15, -0.28)],
 )
 def test_the_table_of_lutz_and_kelker(ratio, magnitudes):
-    """Their corrections to the absolute magnitude: the mean of 5 lg(true/observed parallax), to two decimals."""
-    x = np.linspace(1 - 5 * ratio, 1 + 6 * ratio, 200_001)
-    x = x[x > 0.35 if ratio > 0.12 else x > 0.3]
-    weight = x**-4.0 * np.exp(-0.5 * ((1 - x) / ratio) ** 2)
-    mean = integrate.simpson(weight * 5 * np.log10(x), x=x) / integrate.simpson(weight, x=x)
-    assert mean == pytest.approx(magnitudes, abs=0.0075)
+    """Their corrections to the absolute magnitude: the mean of 5 lg(true/observed parallax), to two decimals.
+
+    Of 1000 quantiles of the posterior; the limit stands where the density in parallax is least, far from its peak.
+    """
+    limit = UniformVolume((1 / 0.35 if ratio > 0.12 else 1 / 0.3) * u.kpc).bound(None)
+    shares = tuple((np.arange(1000) + 0.5) / 1000)
+    quantiles = kernel.posterior(np.ones(1), np.full(1, ratio), limit, shares).quantiles[:, 0]
+    assert np.mean(-5 * np.log10(quantiles)) == pytest.approx(magnitudes, abs=0.0075)
 
 
 @settings(max_examples=60, deadline=None)
@@ -343,6 +347,29 @@ def test_stars_without_errors():
 def test_shares_that_are_none(share):
     with pytest.raises(InputError, match="share is"):
         ak.distances(stars(1.0, 0.1), EXPONENTIAL, share=share)
+
+
+def test_the_recipe_of_gaia_is_asked_in_its_own_order_and_units(monkeypatch):
+    """Against the real recipe: -0.034566, -0.039551, -0.027359 mas for three such sources."""
+    asked = []
+
+    def recipe(*columns, _warnings):
+        asked.extend(columns)
+        return np.array([-0.03, np.nan])
+
+    names = ("phot_g_mean_mag", "nu_eff_used_in_astrometry", "pseudocolour", "ecl_lat")
+    columns = {name: np.array([k + 10.0, k + 20.0, k + 30.0]) for k, name in enumerate(names)}
+    columns["astrometric_params_solved"] = np.array([31, 3, 95])  # the second has no parallax: the recipe refuses it
+    zpt = types.SimpleNamespace(load_tables=lambda: asked.append("tables"), get_zpt=recipe)
+    monkeypatch.setitem(sys.modules, "zero_point", types.SimpleNamespace(zpt=zpt))
+    monkeypatch.setitem(sys.modules, "zero_point.zpt", zpt)
+    found = ak.gaia_zero_point(stars([1.0, 1.0, 1.0], 0.1, **columns))
+    assert found.unit == u.mas
+    np.testing.assert_array_equal(found.value, [-0.03, np.nan, np.nan])
+    assert asked[0] == "tables"
+    np.testing.assert_array_equal(asked[1:], [v[[0, 2]] for v in columns.values()])
+    with pytest.raises(MissingColumnError, match="pseudocolour"):
+        ak.gaia_zero_point(stars([1.0], 0.1, **{k: v[:1] for k, v in columns.items() if k != "pseudocolour"}))
 
 
 def test_the_recipe_of_gaia_says_what_to_install(monkeypatch):
