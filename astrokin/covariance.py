@@ -129,6 +129,24 @@ class Covariance:
             return np.zeros(self._n)
         return correlation * self.error(one) * self.error(other)
 
+    def elements(self, names: Sequence[str], kind: Any = np.float64) -> dict[tuple[str, str], NDArray[Any]]:
+        """The elements of the parameters whose errors are known, by pairs of names, those that are zero left out."""
+        known = [name for name in names if self.knows(name)]
+        pairs = [
+            (one, other)
+            for k, one in enumerate(known)
+            for other in known[k:]
+            if one == other or self.correlated(one, other)
+        ]
+        if self._matrix is not None:
+            return {key: self.element(*key).astype(kind) for key in pairs}
+        sigma = {name: self._errors[name].astype(kind, copy=False) for name in known}
+        out = {key: sigma[key[0]] * sigma[key[1]] for key in pairs}
+        for key in pairs:
+            if key[0] != key[1]:
+                out[key] *= self._correlations[pair(*key)].astype(kind, copy=False)
+        return out
+
     def correlated(self, one: str, other: str) -> bool:
         """Whether a correlation of the two is stored (a matrix always counts as yes)."""
         return self._matrix is not None or pair(one, other) in self._correlations

@@ -87,11 +87,15 @@ class Raw:
     @property
     def triad(self) -> tuple[Array, Array, Array]:
         """East, north and outward unit vectors, (3, n) each, from the angles where they are known."""
+        return self.triad_in(np.float64)
+
+    def triad_in(self, kind: Any) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """The `triad` as numbers of the given kind."""
         memo = self._stars._memo
         if "ra" in memo and "dec" in memo:
-            return angles.triad(memo["ra"], memo["dec"])
-        east, north = self.basis
-        return east, north, self.direction
+            return angles.triad(memo["ra"].astype(kind, copy=False), memo["dec"].astype(kind, copy=False))
+        east, north, outward = (axis.astype(kind, copy=False) for axis in (*self.basis, self.direction))
+        return east, north, outward
 
     def angle(self, name: str) -> Array:
         """The array behind a view: `ra`, `dec`, `l`, `b` in degrees, `pmra`, `pmdec`, `pm_l`, `pm_b` in mas/yr."""

@@ -147,6 +147,13 @@ class NormalEquations:
         return scale, values, vectors, values > 1e-10 * np.maximum(values[:, -1:], 0.0)
 
     @property
+    def conditioning(self) -> Array:
+        """Smallest over largest eigenvalue of the matrix with its diagonal scaled to 1 (G,); 0 where it is singular."""
+        _, values, _, _ = self._decomposed
+        largest = values[:, -1]
+        return np.maximum(np.divide(values[:, 0], largest, out=np.zeros_like(largest), where=largest > 0.0), 0.0)
+
+    @property
     def _diagonal(self) -> Array:
         return np.einsum("gii->gi", self.matrix)
 

@@ -79,16 +79,22 @@ class Sample:
         return tangential + (1.0 if self.has_radial is None else self.has_radial.astype(float))
 
 
-def sample(stars: Any, use: tuple[str, ...]) -> Sample:
-    """The arrays of a block of stars that the model works with; `use` is of "pm" and "rv"."""
+def sample(stars: Any, use: tuple[str, ...], kind: Any = np.float64) -> Sample:
+    """The arrays of a block of stars that the model works with; `use` is of "pm" and "rv".
+
+    All arrays are of the given kind: in single precision everything made of them takes half the time.
+    """
     raw = stars.raw
+    parallax = raw.parallax.astype(kind, copy=False)
     velocity = has = None
     if "rv" in use:
-        velocity, has = _radial(raw)
-    tangential = (A * raw.angle("pmra"), A * raw.angle("pmdec")) if "pm" in use else (None, None)
-    radial = None if velocity is None else raw.parallax * velocity
-    east, north, outward = raw.triad
-    return Sample((east[:2], north, outward), raw.parallax, (*tangential, radial), velocity, has, _errors(raw, use))
+        velocity, has = _radial(raw.radial_velocity.astype(kind, copy=False), parallax)
+    motions = ("pmra", "pmdec") if "pm" in use else ()
+    tangential = [A * raw.angle(name).astype(kind, copy=False) for name in motions] or [None, None]
+    radial = None if velocity is None else parallax * velocity
+    east, north, outward = raw.triad_in(kind)
+    measured = (tangential[0], tangential[1], radial)
+    return Sample((east[:2], north, outward), parallax, measured, velocity, has, _errors(raw.covariance, use, kind))
 
 
 def moving(data: Sample, motion: Array) -> Sample:
@@ -100,25 +106,18 @@ def moving(data: Sample, motion: Array) -> Sample:
     return replace(data, measured=(east, north, outward))
 
 
-def _radial(raw: Any) -> tuple[Array, NDArray[np.bool_] | None]:
-    velocity = raw.radial_velocity
+def _radial(velocity: Array, parallax: Array) -> tuple[Array, NDArray[np.bool_] | None]:
     # A radial velocity says nothing of a star without a positive parallax.
-    known = ~np.isnan(velocity) & (raw.parallax > 0.0)
-    return (velocity, None) if known.all() else (np.where(known, velocity, 0.0), known)
+    known = ~np.isnan(velocity) & (parallax > 0.0)
+    return (velocity, None) if known.all() else (np.where(known, velocity, velocity.dtype.type(0.0)), known)
 
 
-def _errors(raw: Any, use: tuple[str, ...]) -> dict[tuple[int, int], Array]:
-    covariance = raw.covariance
+def _errors(covariance: Any, use: tuple[str, ...], kind: Any) -> dict[tuple[int, int], Array]:
     if covariance is None:
         return {}
     wanted = [*(("pmra", "pmdec") if "pm" in use else ()), *(("radial_velocity",) if "rv" in use else ()), "parallax"]
-    known = [n for n in wanted if covariance.knows(n)]
-    return {
-        (_MEASURED.index(one), _MEASURED.index(other)): _zero_for_nan(covariance.element(one, other))
-        for k, one in enumerate(known)
-        for other in known[k:]
-        if one == other or covariance.correlated(one, other)
-    }
+    elements = covariance.elements(wanted, kind)
+    return {(_MEASURED.index(a), _MEASURED.index(b)): _zero_for_nan(value) for (a, b), value in elements.items()}
 
 
 def _zero_for_nan(values: Array) -> Array:
@@ -246,7 +245,8 @@ def inverse(s: dict[tuple[int, int], Array], data: Sample) -> dict[tuple[int, in
     if all(a == b for a, b in s):
         each = {id(v): 1.0 / v for (a, _), v in s.items() if a < 2 or data.has_radial is None}  # shared where equal
         return {(a, a): each[id(v)] if id(v) in each and a < 2 else _seen(v, data) for (a, _), v in s.items()}
-    s = {(a, b): s.get((a, b), np.zeros(1)) for a in data.used for b in data.used if a <= b}
+    zero = np.zeros(1, data.parallax.dtype)
+    s = {(a, b): s.get((a, b), zero) for a in data.used for b in data.used if a <= b}
     scale = 1.0 / (s[0, 0] * s[1, 1] - s[0, 1] * s[0, 1])
     w = {(0, 0): s[1, 1] * scale, (0, 1): -s[0, 1] * scale, (1, 1): s[0, 0] * scale}
     if 2 not in data.used:
@@ -273,7 +273,7 @@ def columns(w: dict[tuple[int, int], Array], data: Sample) -> dict[int, Array]:
 
 def matrices(drawn: dict[int, Array], data: Sample) -> Array:
     """Weights W in ICRS axes, as their six elements (6, n), from their `columns`."""
-    out = np.empty((6, len(data.parallax)))
+    out = np.empty((6, len(data.parallax)), data.parallax.dtype)
     for row, (i, j) in zip(out, PAIRS, strict=True):
         terms = [(data.axes[a][i], drawn[a][j]) for a in data.used if i < len(data.axes[a]) and j < len(drawn[a])]
         first, *others = terms
@@ -285,7 +285,8 @@ def matrices(drawn: dict[int, Array], data: Sample) -> Array:
 
 def squared(drawn: dict[int, Array]) -> Array:
     """The matrix products W W in ICRS axes, as their six elements (6, n), from the `columns` of W."""
-    out = np.zeros((6, next(iter(drawn.values())).shape[1]))
+    first = next(iter(drawn.values()))
+    out = np.zeros((6, first.shape[1]), first.dtype)
     for vector in drawn.values():
         for row, (i, j) in zip(out, PAIRS, strict=True):
             if j < len(vector):
@@ -364,7 +365,7 @@ def _added(one: Array, other: Array) -> Array:
 def outer(v: Array) -> Array:
     """The s = r (r + 1)/2 different products (s, n) of the components of vectors (r, n), row after row."""
     pairs = pairs_of(len(v))
-    out = np.empty((len(pairs), v.shape[1]))
+    out = np.empty((len(pairs), v.shape[1]), v.dtype)
     for row, (i, j) in zip(out, pairs, strict=True):
         np.multiply(v[i], v[j], out=row)
     return out

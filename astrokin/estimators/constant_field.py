@@ -11,9 +11,7 @@ import numpy as np
 import astrokin as ak
 from astrokin.estimators import constant_pass
 from astrokin.estimators.fields import SOLAR_MOTION, Field, oort_gradient
-from astrokin.estimators.linear_field import State
 from astrokin.estimators.linear_fit import SHEAR, Array, LinearFieldFit
-from astrokin.summaries import group_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +52,10 @@ class ConstantFieldFit(LinearFieldFit):
         """Sums that give score and information of all parameters about those of the last pass."""
         rows = self._rows(rows)
         if self.dispersion == "isotropic" and (params is None or not params.final):
-            state = State.first(group_of(rows)[1], self._shape, self.field) if params is None else params.state
-            data = self.sample(rows)
+            state = self._start(rows) if params is None else params.state
+            data = self.sample(rows, state.kind)
             if constant_pass.applies(rows, data, state):
-                return constant_pass.sums(data, state, misfit=params is None)
+                return constant_pass.sums(data, state, misfit=state.first)
         return super().collect(rows, params)
 
     def residual(self, rows: Any, params: Any) -> Array:

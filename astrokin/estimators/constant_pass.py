@@ -31,6 +31,7 @@ def sums(data: Sample, state: State, misfit: bool) -> Sums:
     _, v_sun, tensor = state.in_icrs
     parallax = data.parallax
     square = parallax * parallax
+    v_sun = v_sun.astype(parallax.dtype, copy=False)
     off = {a: v_sun[0, : len(data.axes[a])] @ data.axes[a] for a in data.used}
     e = {a: parallax * off[a] for a in data.used}
     for a, seen in enumerate(data.measured):

@@ -128,9 +128,9 @@ class VelocityEllipsoid(ConstantFieldFit):
         """Whether nothing depends on the distances."""
         return self.axes == "galactic" and super().without_distances
 
-    def sample(self, rows: Any) -> velocity_model.Sample:
+    def sample(self, rows: Any, kind: Any = np.float64) -> velocity_model.Sample:
         """The arrays of a block, in each star's own axes where these are cylindrical."""
-        data = super().sample(rows)
+        data = super().sample(rows, kind)
         if self.axes == "galactic":
             return data
         return cylindrical.turned(data, None if self.rotation is None else self.rotation.value)
@@ -186,7 +186,7 @@ class VelocityEllipsoid(ConstantFieldFit):
         share, still = summary.next_share(state.share)
         if not final:
             converged = fit.converged and still
-            model = fit.state.with_settled(converged)
+            model = replace(fit.state, settled=converged)
             return replace(fit, state=background.MixtureState(model, share), converged=converged)
         normal = summary.model.normal_equations(self._shape, self.field)
         whole = summary.normal_equations(normal, state.share, self._shape, self.field)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -21,24 +21,45 @@ Array = NDArray[np.float64]
 NEAREST_PARALLAX = 0.5
 #: (km/s)^2, a disc star's dispersion: only where the iteration begins.
 START = 30.0**2
+#: Rows of a block from which on the first pass, which only gives a place to begin, is one in single precision.
+FEW = 1 << 14
+#: Rows of a sample from which on all passes are.
+MANY = 100_000
+#: What single precision is good for: the smallest eigenvalue of the scaled information, and the smallest information of
+#: a parameter in that of its terms one by one; in double precision, the latter is noise from here on.
+COARSE, NOISE = 1e-4, 1e-11
 
 
 @dataclass(frozen=True)
 class State:
-    """Parameters (G, p + q) of the last pass, and the dispersion tensors (G, 3, 3) that the weights use."""
+    """Parameters (G, p + q) of the last pass, and the dispersion tensors (G, 3, 3) that the weights use.
+
+    `first` says that the values are those before any pass; `single` that the rows are worked on in single precision:
+    what that rounds, 6e-8 of what a star adds, is nothing beside the errors. The sums of the final pass on which the
+    result rests are taken in double precision.
+    """
 
     values: Array
     tensor: Array
     field: Field = OORT
     positive: bool = True
     settled: bool = False
+    first: bool = False
+    single: bool = False
 
     @classmethod
-    def first(cls, n_groups: int, shape: Array, field: Field = OORT) -> State:
+    def start(cls, n_groups: int, shape: Array, field: Field = OORT, single: bool = False) -> State:
+        """Where the iteration begins."""
         p = len(field.names)
         values = np.zeros((n_groups, p + shape.shape[1]))
         values[:, p:] = np.linalg.lstsq(shape, np.array([START, 0, 0, START, 0, START]), rcond=None)[0]
-        return cls(values, np.broadcast_to(START * np.eye(3), (n_groups, 3, 3)), field)
+        tensor = np.broadcast_to(START * np.eye(3), (n_groups, 3, 3))
+        return cls(values, tensor, field, first=True, single=single)
+
+    @property
+    def kind(self) -> Any:
+        """What numbers the rows are worked on in."""
+        return np.float32 if self.single else np.float64
 
     @property
     def dispersion(self) -> Array:
@@ -60,10 +81,7 @@ class State:
             # Back into the domain, so that a limit is reached and not run away from.
             six = tensor[:, *_ROWS]
             values[:, p:] = np.linalg.lstsq(shape, six.T, rcond=None)[0].T
-        return State(values, tensor, self.field, positive)
-
-    def with_settled(self, settled: bool) -> State:
-        return State(self.values, self.tensor, self.field, self.positive, settled)
+        return replace(self, values=values, tensor=tensor, positive=positive, first=False)
 
 
 def _positive(tensor: Array, before: Array) -> tuple[Array, bool]:
@@ -94,7 +112,8 @@ class Terms:
 
     def __init__(self, shape: Array, data: velocity_model.Sample, rows: Any, state: State) -> None:
         self.rows, self.shape, self.field, self.data = rows, shape, state.field, data
-        self.parallax = data.parallax
+        self.parallax, self.kind = data.parallax, data.parallax.dtype
+        self.rotation = galaxy.icrs_to_galactic().astype(self.kind, copy=False)
         known, self.slopes = self._regressors()
         self.regressor = known[len(known) - len(self.field.fitted) :]
         matrix, v_sun, tensor = (self._by_row(m) for m in state.in_icrs)
@@ -121,13 +140,13 @@ class Terms:
 
     def _regressors(self) -> tuple[Array, Array | None]:
         """What the columns of the field act on, and its derivatives by the parallax unless only the last has one."""
-        basis, rotation = self.field.basis, galaxy.icrs_to_galactic()
+        basis, rotation = self.field.basis, self.rotation
         if basis is not None:
             direction = rotation @ self.data.axes[2]
             slopes = basis.slopes(direction, self.parallax) if (3, 3) in self.data.errors else None
             return basis.regressors(direction, self.parallax), slopes
         axes = self.field.columns[:-1]
-        out = np.empty((len(axes) + 1, len(self.rows)))
+        out = np.empty((len(axes) + 1, len(self.rows)), self.kind)
         if axes:
             np.matmul(rotation[list(axes)], self.data.axes[2], out=out[:-1])
         np.negative(self.parallax, out=out[-1])
@@ -140,6 +159,7 @@ class Terms:
 
     def _by_row(self, matrices: Array) -> Array:
         """The matrix of each row's group, (3, 3, n); just the one where there is but one group."""
+        matrices = matrices.astype(self.kind, copy=False)
         if self.rows.group is None or len(matrices) == 1:
             return matrices[0]
         rows_last = np.ascontiguousarray(np.moveaxis(matrices, 0, -1))
@@ -147,12 +167,18 @@ class Terms:
 
     def sums(self, meat: bool = False, misfit: bool = True) -> Sums:
         """The sums of the block, by group; with `meat` those that only the errors need."""
-        pull = self.parallax * self.pull
         outer = velocity_model.outer(self.regressor)
+        weight = self._total(self.weight, outer)
+        pull, regressor, parallax = self.pull, self.regressor, self.parallax
+        if meat and self.kind != np.float64:  # the scores, on which the result rests
+            pull, regressor, parallax = (a.astype(np.float64) for a in (pull, regressor, parallax))
+            weight[:, :, -1:] = self._total(self.weight * (parallax * parallax), self._ones)
+        field = self._total(pull, regressor)
+        pull = parallax * pull
         return Sums(
-            weight=self._total(self.weight, outer),
+            weight=weight,
             spread=self._spread(),
-            field=self._total(self.pull, self.regressor),
+            field=field,
             scatter=self._square(pull) if self.isotropic else self._total(pull, pull),
             tally=self._tally(misfit),
             meat=self._meat(pull) if meat else None,
@@ -213,9 +239,11 @@ class Terms:
         """Second derivative of the model by the parallax, (3, n); None where it has none."""
         if self.field.basis is None:
             return None
-        step, direction = 1e-4 * self.parallax, galaxy.icrs_to_galactic() @ self.data.axes[2]
-        ends = [self.field.basis.slopes(direction, self.parallax + sign * step) for sign in (1.0, -1.0)]
-        return _acting(self.matrix, (ends[0] - ends[1]) / (2.0 * step))
+        # Of double precision: this is a difference of what differs little.
+        parallax, direction = self.parallax.astype(np.float64), galaxy.icrs_to_galactic() @ self.data.axes[2]
+        step = 1e-4 * parallax
+        ends = [self.field.basis.slopes(direction, parallax + sign * step) for sign in (1.0, -1.0)]
+        return _acting(self.matrix, ((ends[0] - ends[1]) / (2.0 * step)).astype(self.kind, copy=False))
 
     def _tally(self, misfit: bool) -> Array:
         """Rows, misfit, measured components and rows beyond the linear domain by group, (G, 4)."""
@@ -223,7 +251,7 @@ class Terms:
         far = self.parallax < NEAREST_PARALLAX
         if self.rows.group is None and self.rows.weight is None:
             n = len(self.rows)
-            measured = np.sum(components) if np.ndim(components) else float(components) * n
+            measured = float(np.sum(components)) if np.ndim(components) else float(components) * n
             return np.array([[n, self.misfit.sum() if misfit else 0.0, measured, np.count_nonzero(far)]])
         one = self._ones[0]
         parts = [one, self.misfit if misfit else 0.0 * one, one * components, far]
@@ -236,12 +264,13 @@ class Terms:
 
     @cached_property
     def _ones(self) -> Array:
-        return np.ones((1, len(self.rows)))
+        return np.ones((1, len(self.rows)), self.kind)
 
     def _total(self, a: Array, b: Array) -> Array:
         group, n_groups = group_of(self.rows)
         times = self.rows.weight
-        return grouped_product(a if times is None else a * times, b, group, n_groups)
+        total = grouped_product(a if times is None else a * times, b, group, n_groups)
+        return total.astype(np.float64, copy=False)
 
     def _meat(self, pull: Array) -> Array:
         """Sums of the products of the rows' scores, (G, 3 r + q, 3 r + q)."""
@@ -251,7 +280,7 @@ class Terms:
     def scores(self, pull: Array) -> Array:
         """(W e)_i xi_k, and the scores of the dispersion, (3 r + q, n)."""
         r = len(self.regressor)
-        scores = np.empty((3 * r + self.shape.shape[1], len(self.rows)))
+        scores = np.empty((3 * r + self.shape.shape[1], len(self.rows)), self.kind)
         for i in range(3):
             np.multiply(self.pull[i], self.regressor, out=scores[i * r : (i + 1) * r])
         scores[3 * r :] = self._scatter(pull)
@@ -262,10 +291,9 @@ class Terms:
         square = self.parallax * self.parallax
         if self.isotropic:
             return 0.5 * (dot(pull, pull) - square * velocity_model.trace(self.local))[None]
-        rotation = galaxy.icrs_to_galactic()
-        scatter = velocity_model.outer(rotation @ pull)
-        scatter -= velocity_model.turning(rotation) @ (square * self.weight)
-        return (0.5 * velocity_model.TWICE[:, None] * self.shape).T @ scatter
+        scatter = velocity_model.outer(self.rotation @ pull)
+        scatter -= velocity_model.turning(self.rotation).astype(self.kind, copy=False) @ (square * self.weight)
+        return (0.5 * velocity_model.TWICE[:, None] * self.shape).T.astype(self.kind) @ scatter
 
 
 def _acting(matrix: Array, on: Array) -> Array:
@@ -314,12 +342,17 @@ class Sums:
         """The sums of both blocks."""
         return Sums(*(_added(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)))
 
-    def normal_equations(self, shape: Array, field: Field = OORT) -> ak.NormalEquations:
+    def coarse(self, shape: Array, field: Field = OORT) -> bool:
+        """Whether the information is too nearly singular, or the sums too large, for single precision."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            return not bool((self.normal_equations(shape, field, COARSE).conditioning > COARSE).all())
+
+    def normal_equations(self, shape: Array, field: Field = OORT, noise: float = NOISE) -> ak.NormalEquations:
         """Score and expected information of the parameters of the field and the dispersion."""
         rotation = galaxy.icrs_to_galactic()
         turning = velocity_model.turning(rotation)
         weight = turning @ self.weight
-        matrix = _information(weight, self._turned_spread(turning), shape, field)
+        matrix = _information(weight, self._turned_spread(turning), shape, field, noise)
         # parallax^2 is the square of the last regressor: sums of parallax^2 W stand among the weights.
         if shape.shape[1] == 1:
             scatter = 0.5 * (self.scatter[:, 0] - weight[:, [0, 3, 5], -1].sum(axis=1, keepdims=True))
@@ -385,7 +418,7 @@ def _added(a: Any, b: Any) -> Any:
     return None if a is None or b is None else a + b
 
 
-def _information(weight: Array, spread: Array, shape: Array, field: Field) -> Array:
+def _information(weight: Array, spread: Array, shape: Array, field: Field, noise: float) -> Array:
     """Expected information of all parameters from sums in Galactic axes, (G, p + q, p + q)."""
     p, q = len(field.names), shape.shape[1]
     out = np.zeros((len(weight), p + q, p + q))
@@ -393,8 +426,8 @@ def _information(weight: Array, spread: Array, shape: Array, field: Field) -> Ar
     size = np.tensordot(np.abs(weight), np.abs(np.einsum("ppij->pij", field.information)), ([1, 2], [1, 2]))
     for k in range(p):
         # The information is but the round-off of terms that cancel: the parameter is not determined.
-        noise = out[:, k, k] <= 1e-11 * size[:, k]
-        out[noise, k, :] = out[noise, :, k] = 0.0
+        none = out[:, k, k] <= noise * size[:, k]
+        out[none, k, :] = out[none, :, k] = 0.0
     if spread.shape[1] == 1:
         out[:, p:, p:] = 0.5 * spread
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import astropy.units as u
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import astrokin as ak
 from astrokin import velocity_model
 from astrokin.estimators.fields import Field
-from astrokin.estimators.linear_field import State, Sums, Terms, first_dispersion
+from astrokin.estimators.linear_field import FEW, MANY, State, Sums, Terms, first_dispersion
 from astrokin.summaries import group_of
 
 Array = NDArray[np.float64]
@@ -72,9 +72,14 @@ class LinearFieldFit(ak.Estimator):
 
     def collect(self, rows: Any, params: Any) -> Sums:
         """Sums that give score and information of all parameters about those of the last pass."""
-        state = State.first(group_of(rows)[1], self._shape, self.field) if params is None else params.state
-        final = params is not None and params.final
-        return self.terms(rows, state).sums(meat=final, misfit=params is None)
+        state = self._start(rows) if params is None else params.state
+        # `Sums.coarse` notices what is too large.
+        with np.errstate(over="ignore", invalid="ignore") if state.single else np.errstate():
+            return self.terms(rows, state).sums(meat=params is not None and params.final, misfit=state.first)
+
+    def _start(self, rows: Any) -> State:
+        """Where the iteration begins."""
+        return State.start(group_of(rows)[1], self._shape, self.field, len(rows) >= FEW)
 
     def solve(self, summary: Sums, params: Any) -> ak.Fit:
         """One Newton step (Fisher scoring); errors from the sandwich in the final pass.
@@ -82,29 +87,33 @@ class LinearFieldFit(ak.Estimator):
         There the step goes beyond the maximum of the likelihood: the dispersion is not lowered by what the field has
         taken off the scatter, and the field not biased by parallax errors, both to first order.
         """
-        first = params is None
-        state = State.first(len(summary.tally), self._shape, self.field) if first else params.state
+        n = float(summary.tally[:, 0].sum())
+        state = State.start(len(summary.tally), self._shape, self.field, n >= FEW) if params is None else params.state
+        final = params is not None and params.final
+        if state.single and not final and summary.coarse(self._shape, self.field):
+            return ak.Fit(self._named(state), state=replace(state, single=False), converged=False)
         normal = summary.normal_equations(self._shape, self.field)
         step = normal.step()
-        if first:
+        if state.first:
             p = len(self.field.names)
             step[:, p:] = first_dispersion(summary, normal, step, state.dispersion) - state.dispersion
         error = np.sqrt(np.maximum(np.einsum("gii->gi", normal.inverse), 1e-300))
         moved = state.moved(step, self._shape)
-        converged = not first and bool(np.all(np.abs(moved.values - state.values) < _TOLERANCE * error))
-        if first or not params.final:
-            return ak.Fit(self._named(moved), state=moved.with_settled(converged), converged=converged)
+        converged = not state.first and bool(np.all(np.abs(moved.values - state.values) < _TOLERANCE * error))
+        if not final:
+            moved = replace(moved, settled=converged, single=state.single and n >= MANY)
+            return ak.Fit(self._named(moved), state=moved, converged=converged)
         more = summary.correction(normal, self._shape, self.field)
         corrected = moved.moved(np.einsum("gij,gj->gi", normal.inverse, more), self._shape)
         return self._finished(normal, corrected, converged or state.settled, self._notes(moved, summary))
 
     def terms(self, rows: Any, state: State) -> Terms:
         """Residuals and weights of a block about the parameters of the last pass."""
-        return Terms(self._shape, self.sample(rows), rows, state)
+        return Terms(self._shape, self.sample(rows, state.kind), rows, state)
 
-    def sample(self, rows: Any) -> velocity_model.Sample:
-        """The arrays of a block that the model works with."""
-        return velocity_model.sample(rows, self.use)
+    def sample(self, rows: Any, kind: Any = np.float64) -> velocity_model.Sample:
+        """The arrays of a block that the model works with, of numbers of the given kind."""
+        return velocity_model.sample(rows, self.use, kind)
 
     @property
     def _moments(self) -> tuple[str, ...]:
@@ -157,5 +166,5 @@ class LinearFieldFit(ak.Estimator):
 
     def residual(self, rows: Any, params: Any) -> Array:
         """Root of e^T W e over the number of measured components."""
-        terms = self.terms(rows, params.state)
+        terms = self.terms(rows, replace(params.state, single=False))
         return np.sqrt(terms.misfit / terms.data.components)

@@ -41,7 +41,7 @@ class CircularOrbits:
     def regressors(self, direction: Array, parallax: Array) -> Array:
         """The regressors (size, n) at Galactic directions (3, n) and positive parallaxes."""
         _, heading, beyond = self._geometry(direction, parallax)
-        out = np.empty((self.size, len(parallax)))
+        out = np.empty((self.size, len(parallax)), parallax.dtype)
         np.multiply(parallax, heading, out=out[:2])
         for k in range(1, self.order + 1):
             np.multiply(out[2 * k - 2 : 2 * k], beyond / k, out=out[2 * k : 2 * k + 2])
@@ -54,7 +54,7 @@ class CircularOrbits:
         radius = beyond + self.r0
         outward = (x * (x - self.r0) + y * y) / radius  # of R, with the logarithm of the distance
         turning = heading - (np.stack([y, -x]) - heading * outward) / radius
-        out = np.empty((self.size, len(parallax)))
+        out = np.empty((self.size, len(parallax)), parallax.dtype)
         power, before = np.ones_like(beyond), np.zeros_like(beyond)
         for k in range(self.order + 1):
             out[2 * k : 2 * k + 2] = turning * power - heading * (before * outward)

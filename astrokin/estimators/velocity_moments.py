@@ -266,7 +266,7 @@ def moved_moments(normal: ak.NormalEquations, state: State | None, field: Field,
         n = normal.count[:, None]
         second = second + normal.sandwich()[:, *_ROWS] * np.maximum(n - 9.0, 1.0) / np.maximum(n - 1.0, 1.0)
     second = second - mean[:, _ROWS[0]] * mean[:, _ROWS[1]]
-    start = State.first(len(step), shape, field)
+    start = State.start(len(step), shape, field)
     values = np.concatenate([mean if state is None else state.values[:, :3] + mean, second], axis=1)
     weighing = start.moved(values - start.values, shape)  # a tensor fit to weigh residuals with
     return State(values, weighing.tensor, field, weighing.positive)

@@ -42,7 +42,7 @@ def one_pass(errors=True, final=False, quick=True, **options):
     chosen = ak.estimators.SolarMotion(**options)
     if not quick:
         chosen = ak.estimators.SolarMotion(dispersion="diagonal", **options)
-    values = state if quick else State.first(1, chosen._shape, chosen.field)
+    values = state if quick else State.start(1, chosen._shape, chosen.field)
     collect = Collect(chosen, Selection(needs=chosen.needs), Params(values, final))
     return lambda: fold(collect, errors)
 
