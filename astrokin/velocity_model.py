@@ -15,7 +15,7 @@ component and the angles give the axes directly; what is summed is turned into G
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache, reduce
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -65,7 +65,7 @@ class Sample:
     errors: dict[tuple[int, int], Array]
     known_sun: Array | None = None
 
-    @property
+    @cached_property
     def used(self) -> tuple[int, ...]:
         """The local components that were measured: of 0, 1 (tangential) and 2 (radial)."""
         return tuple(k for k in range(3) if self.measured[k] is not None)
@@ -238,128 +238,6 @@ def _add_parallax_errors(out: dict[tuple[int, int], Array], data: Sample, pull: 
                 if b in cross:
                     extra += cross[b] * pull[a]
                 out[a, b] = out[a, b] + extra if (a, b) in out else extra
-
-
-def inverse(s: dict[tuple[int, int], Array], data: Sample) -> dict[tuple[int, int], Array]:
-    """Local weights S^-1 by pairs of components; zero for a radial component that was not measured."""
-    if all(a == b for a, b in s):
-        each = {id(v): 1.0 / v for (a, _), v in s.items() if a < 2 or data.has_radial is None}  # shared where equal
-        return {(a, a): each[id(v)] if id(v) in each and a < 2 else _seen(v, data) for (a, _), v in s.items()}
-    zero = np.zeros(1, data.parallax.dtype)
-    s = {(a, b): s.get((a, b), zero) for a in data.used for b in data.used if a <= b}
-    scale = 1.0 / (s[0, 0] * s[1, 1] - s[0, 1] * s[0, 1])
-    w = {(0, 0): s[1, 1] * scale, (0, 1): -s[0, 1] * scale, (1, 1): s[0, 0] * scale}
-    if 2 not in data.used:
-        return w
-    z0 = w[0, 0] * s[0, 2] + w[0, 1] * s[1, 2]
-    z1 = w[0, 1] * s[0, 2] + w[1, 1] * s[1, 2]
-    k = _seen(s[2, 2] - s[0, 2] * z0 - s[1, 2] * z1, data)
-    k0, k1 = k * z0, k * z1
-    w[0, 0] += k0 * z0
-    w[0, 1] += k0 * z1
-    w[1, 1] += k1 * z1
-    return {**w, (0, 2): -k0, (1, 2): -k1, (2, 2): k}
-
-
-def _seen(variance: Array, data: Sample) -> Array:
-    has = data.has_radial
-    return 1.0 / variance if has is None else np.where(has, 1.0 / np.where(has, variance, 1.0), 0.0)
-
-
-def columns(w: dict[tuple[int, int], Array], data: Sample) -> dict[int, Array]:
-    """What a unit of each local residual pulls at, W p, W q, W g in ICRS axes, shapes (2 or 3, n)."""
-    return {a: _column(w, a, data.axes, data) for a in data.used}
-
-
-def matrices(drawn: dict[int, Array], data: Sample) -> Array:
-    """Weights W in ICRS axes, as their six elements (6, n), from their `columns`."""
-    out = np.empty((6, len(data.parallax)), data.parallax.dtype)
-    for row, (i, j) in zip(out, PAIRS, strict=True):
-        terms = [(data.axes[a][i], drawn[a][j]) for a in data.used if i < len(data.axes[a]) and j < len(drawn[a])]
-        first, *others = terms
-        np.multiply(*first, out=row)
-        for one, other in others:
-            row += one * other
-    return out
-
-
-def squared(drawn: dict[int, Array]) -> Array:
-    """The matrix products W W in ICRS axes, as their six elements (6, n), from the `columns` of W."""
-    first = next(iter(drawn.values()))
-    out = np.zeros((6, first.shape[1]), first.dtype)
-    for vector in drawn.values():
-        for row, (i, j) in zip(out, PAIRS, strict=True):
-            if j < len(vector):
-                row += vector[i] * vector[j]
-    return out
-
-
-def pulls(drawn: dict[int, Array], e: list[Array | None], data: Sample) -> Array:
-    """W e in ICRS axes, (3, n), from the `columns` of W."""
-    known = {a: values for a, values in enumerate(e) if values is not None}
-    first, *others = sorted(known, key=lambda a: -len(drawn[a]))
-    out = drawn[first] * known[first]
-    for a in others:
-        for row, column in zip(out, drawn[a], strict=False):
-            row += column * known[a]
-    return out
-
-
-def misfit(w: dict[tuple[int, int], Array], e: list[Array | None]) -> Array:
-    """The misfit e . W e of each row."""
-    known = {a: values for a, values in enumerate(e) if values is not None}
-    parts = [element * (known[a] * known[b]) * (1.0 if a == b else 2.0) for (a, b), element in w.items()]
-    return reduce(np.add, parts)
-
-
-def log_determinant(w: dict[tuple[int, int], Array], data: Sample) -> Array:
-    """Logarithm of the determinant of the local weights, of the components that were measured."""
-    zero = np.zeros(1)
-    a, b, c = (w.get(k, zero) for k in ((0, 0), (0, 1), (1, 1)))
-    if 2 not in data.used:
-        return _log_of_difference(a, b, c)
-    k = w[2, 2] if data.has_radial is None else np.where(data.has_radial, w[2, 2], 1.0)
-    if 0 not in data.used:
-        return np.log(k)
-    x, y = (w.get(pair, zero) / k for pair in ((0, 2), (1, 2)))
-    return np.log(np.abs(k)) + _log_of_difference(a - k * x * x, b - k * x * y, c - k * y * y)
-
-
-def _log_of_difference(a: Array, b: Array, c: Array) -> Array:
-    """Logarithm of a c - b^2, which is positive; of no less than its round-off."""
-    a, c = np.abs(a), np.abs(c)
-    return np.log(np.maximum(a * c - b * b, 1e-15 * (a * c)))
-
-
-def trace(w: dict[tuple[int, int], Array]) -> Array:
-    """Trace of the weights of each row."""
-    return reduce(np.add, [element for (a, b), element in w.items() if a == b])
-
-
-def trace_of_square(w: dict[tuple[int, int], Array]) -> Array:
-    """Trace of W W of each row."""
-    squares = [element * element if a == b else 2.0 * (element * element) for (a, b), element in w.items()]
-    return reduce(np.add, squares)
-
-
-def _column(w: dict[tuple[int, int], Array], a: int, values: Any, data: Sample) -> Array:
-    """Sum over b of w[a, b] values[b], elements that are zero left out."""
-    others = [(b, w.get((min(a, b), max(a, b)))) for b in data.used if b != a]
-    out = w[a, a] * values[a]
-    for b, element in others:
-        if element is not None:
-            out = _added(out, element * values[b])
-    return out
-
-
-def _added(one: Array, other: Array) -> Array:
-    """Sum of two vectors of which one may lack its third component."""
-    if len(one) == len(other):
-        one += other
-        return one
-    long, short = (one, other) if len(one) > len(other) else (other, one)
-    long[: len(short)] += short
-    return long
 
 
 def outer(v: Array) -> Array:

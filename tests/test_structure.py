@@ -33,6 +33,7 @@ LAYERS = (
     ("epoch_tables",),
     ("tables", "doors"),
     ("distance_modes", "distance_table"),
+    ("local_weights",),
     ("scanning", "simulation", "space_motion", "triangulation", "velocity_model"),
     ("stars", "epochs"),
     ("epoch_faults",),
@@ -53,7 +54,7 @@ LAYERS = (
     ("parameter_values",),
     ("bending",),
     ("atmosphere",),
-    ("kepler", "refractivity"),
+    ("displacement", "kepler", "refractivity"),
     ("layout", "optional", "references", "rounding", "stage"),
     ("angles", "covariance", "missing", "times", "units", "errors"),
 )
@@ -66,6 +67,7 @@ DECLARED = {("astrokin.effect_base", "astrokin.chain"): "a | b makes a Chain, an
 TOOLBOX = {
     "angles",
     "bending",
+    "displacement",
     "fit_plot",
     "kepler",
     "scanning",
@@ -73,6 +75,7 @@ TOOLBOX = {
     "space_motion",
     "summaries",
     "times",
+    "local_weights",
     "velocity_model",
     "vertical",
 }

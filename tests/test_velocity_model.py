@@ -9,6 +9,7 @@ from astrokin import galaxy, velocity_model
 from astrokin.covariance import Covariance
 from astrokin.estimators.linear_field import State, Terms
 from astrokin.estimators.linear_fit import SHAPES as _SHAPES
+from astrokin.local_weights import Weights
 from astrokin.units import PARAMETERS, A
 
 NAMES = ("A", "B", "C", "K", "U", "V", "W")
@@ -95,7 +96,7 @@ def quick(sample, use, sigma, v_sun, motion):
     data = velocity_model.sample(sample, use)
     e = velocity_model.residual(data, motion)
     s = velocity_model.variance(data, sigma, v_sun, e)
-    return data, e, s, velocity_model.inverse({k: np.array(v) for k, v in s.items()}, data)
+    return data, e, s, Weights.of(s, data)
 
 
 def motion_of(sample, seed=2):
@@ -113,9 +114,8 @@ def test_every_kernel_is_that_of_explicit_matrices(use, kind, shape, rv):
     sample, sigma = stars(kind, rv=rv), TENSORS[shape]
     motion = motion_of(sample)
     data, e, s, w = quick(sample, use, sigma, V_SUN, motion)
-    drawn = velocity_model.columns(w, data)
-    pull, misfit = velocity_model.pulls(drawn, e, data), velocity_model.misfit(w, e)
-    weight = velocity_model.symmetric(velocity_model.matrices(drawn, data).T)
+    pull, misfit = w.pull(e), w.misfit(e)
+    weight = velocity_model.symmetric(w.matrices.T)
     components = np.broadcast_to(data.components, len(sample))
     for k, (axes, residual, variance, has) in enumerate(slow(sample, use, sigma, V_SUN, motion)):
         np.testing.assert_allclose([e[a][k] for a in has], residual, rtol=1e-11, atol=1e-11)
@@ -127,6 +127,11 @@ def test_every_kernel_is_that_of_explicit_matrices(use, kind, shape, rv):
         np.testing.assert_allclose(weight[k], axes.T @ inverse @ axes, rtol=1e-8, atol=1e-10 * scale)
         size = scale * max(np.abs(residual).max(initial=0.0), 1e-300)
         np.testing.assert_allclose(pull[:, k], axes.T @ inverse @ residual, rtol=1e-8, atol=1e-10 * size)
+        np.testing.assert_allclose(w.trace[k], np.trace(axes.T @ inverse @ axes), rtol=1e-8)
+        np.testing.assert_allclose(w.trace_of_square[k], np.trace(inverse @ inverse), rtol=1e-8)
+        told = velocity_model.symmetric(w.squared[:, k])
+        np.testing.assert_allclose(told, axes.T @ inverse @ inverse @ axes, rtol=1e-8, atol=1e-10 * scale**2)
+        np.testing.assert_allclose(w.log_determinant[k], np.linalg.slogdet(inverse)[1], rtol=1e-8, atol=1e-8)
         assert misfit[k] == pytest.approx(residual @ inverse @ residual, rel=1e-8, abs=1e-12)
         assert components[k] == len(has)
 

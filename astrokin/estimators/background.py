@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 import astrokin as ak
-from astrokin import velocity_model
 from astrokin.estimators.fields import Field
 from astrokin.estimators.linear_field import State, Sums, Terms, of_parameters
 from astrokin.summaries import group_of, grouped_product
@@ -138,4 +137,4 @@ def collected(terms: Terms, background: Terms, share: Array, final: bool) -> Mix
 
 
 def _log_density(terms: Terms) -> Array:
-    return 0.5 * (velocity_model.log_determinant(terms.local, terms.data) - terms.misfit)
+    return 0.5 * (terms.weights.log_determinant - terms.misfit)

@@ -13,6 +13,7 @@ import astrokin as ak
 from astrokin import galaxy, velocity_model
 from astrokin.angles import dot
 from astrokin.estimators.fields import OORT, Field
+from astrokin.local_weights import Weights
 from astrokin.summaries import group_of, grouped_product
 
 Array = NDArray[np.float64]
@@ -121,22 +122,14 @@ class Terms:
         if self.slopes is not None:
             v_sun = -_acting(matrix, self.slopes)
         self.matrix, self.tensor, self.v_sun = matrix, tensor, v_sun
-        self.local = velocity_model.inverse(velocity_model.variance(data, tensor, v_sun, e), data)
+        self.weights = Weights.of(velocity_model.variance(data, tensor, v_sun, e), data)
+        #: W e of each row, (3, n).
+        self.pull = self.weights.pull(e)
 
-    @cached_property
-    def drawn(self) -> dict[int, Array]:
-        """What a unit of each local residual pulls at."""
-        return velocity_model.columns(self.local, self.data)
-
-    @cached_property
-    def pull(self) -> Array:
-        """W e of each row, (3, n)."""
-        return velocity_model.pulls(self.drawn, self.e, self.data)
-
-    @cached_property
+    @property
     def weight(self) -> Array:
         """W of each row, (6, n)."""
-        return velocity_model.matrices(self.drawn, self.data)
+        return self.weights.matrices
 
     def _regressors(self) -> tuple[Array, Array | None]:
         """What the columns of the field act on, and its derivatives by the parallax unless only the last has one."""
@@ -155,7 +148,7 @@ class Terms:
     @cached_property
     def misfit(self) -> Array:
         """e . W e of each row."""
-        return velocity_model.misfit(self.local, self.e)
+        return self.weights.misfit(self.e)
 
     def _by_row(self, matrices: Array) -> Array:
         """The matrix of each row's group, (3, 3, n); just the one where there is but one group."""
@@ -190,7 +183,7 @@ class Terms:
         """Sums of parallax^4 W W (G, 6, 6); of their trace alone, (G, 1, 1), where the dispersion is isotropic."""
         square = self.parallax * self.parallax
         if self.isotropic:
-            return self._total((square * square)[None], velocity_model.trace_of_square(self.local)[None])
+            return self._total((square * square)[None], self.weights.trace_of_square[None])
         spread = square * self.weight
         return self._total(spread, spread)
 
@@ -206,7 +199,7 @@ class Terms:
         Of the matrix products W W alone, (G, 6, s), where the dispersion is isotropic.
         """
         if self.isotropic:
-            product = velocity_model.squared(self.drawn)
+            product = self.weights.squared
             product *= self.parallax * self.parallax
             return self._total(product, outer)
         return self._total(velocity_model.outer(self.parallax * self.weight), outer)
@@ -221,7 +214,7 @@ class Terms:
         if (3, 3) not in data.errors:
             return self._total(np.zeros_like(self.pull), self.regressor)
         loose = velocity_model.parallax_covariance(data, self.v_sun, self.e)
-        drawn = velocity_model.pulls(self.drawn, [loose.get(a) for a in range(3)], data)
+        drawn = self.weights.pull([loose.get(a) for a in range(3)])
         turned = 2.0 * self.parallax * _acting(self.tensor, drawn)
         curved = self._curvature()
         if curved is not None:
@@ -229,7 +222,7 @@ class Terms:
         local = [velocity_model.along(data.axes[a], turned) if a in data.used else None for a in range(3)]
         if (2, 2) in data.errors and local[2] is not None:
             local[2] += 2.0 * self.parallax * data.errors[2, 2] * dot(data.axes[2], drawn)
-        less = self._total(velocity_model.pulls(self.drawn, local, data), self.regressor)
+        less = self._total(self.weights.pull(local), self.regressor)
         if self.slopes is not None:
             return self._total(drawn, self.slopes) - less
         less[:, :, -1] += self._total(drawn, self._ones)[:, :, 0]
@@ -290,7 +283,7 @@ class Terms:
         """Scores of the dispersion parameters, half the parts of parallax^2 (W e e^T W - W), (q, n)."""
         square = self.parallax * self.parallax
         if self.isotropic:
-            return 0.5 * (dot(pull, pull) - square * velocity_model.trace(self.local))[None]
+            return 0.5 * (dot(pull, pull) - square * self.weights.trace)[None]
         scatter = velocity_model.outer(self.rotation @ pull)
         scatter -= velocity_model.turning(self.rotation).astype(self.kind, copy=False) @ (square * self.weight)
         return (0.5 * velocity_model.TWICE[:, None] * self.shape).T.astype(self.kind) @ scatter
