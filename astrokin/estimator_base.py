@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import astropy.units as u
 import numpy as np
@@ -72,6 +72,9 @@ class Estimator(AnyEstimator):
         The kind of rows: `Stars`.
     max_passes : int
         Passes over the data at most.
+    in_order : bool
+        Whether `collect` is to have the rows of a group one after the other. Sums of few quantities are quicker
+        without.
 
     Examples
     --------
@@ -93,6 +96,8 @@ class Estimator(AnyEstimator):
     >>> fit["mean"], fit.error["mean"], fit.left_out
     (<Quantity 5. km / s>, <Quantity 1. km / s>, {'no radial velocity': 1})
     """
+
+    in_order: ClassVar[bool] = True
 
     min_parallax_over_error: float | None = option(
         None,

@@ -19,6 +19,7 @@ from astrokin.provenance import provenance
 from astrokin.replicates import poisson_weights
 from astrokin.selection import CollectLabels, Selection, Tally, fields_read, plain_edges, sieved
 from astrokin.stars import Stars
+from astrokin.summaries import order_of
 
 if TYPE_CHECKING:
     from astrokin.estimator_base import Estimator
@@ -138,7 +139,7 @@ class Collect:
         rows = self._usable(rows, left_out)
         rows = self._clipped(rows, left_out)
         used = total - sum(left_out.values())
-        rows = _sorted_by_group(rows)
+        rows = _sorted_by_group(rows) if self.estimator.in_order else rows
         if not self.estimator.bootstrap:
             return Tally(self._collected(rows, self.selection.n_groups), used, left_out)
         parts = [self._replicated(rows[part]) for part in engines.slices(len(rows), self._part_size)]
@@ -189,11 +190,8 @@ def _grouped(rows: Any, n_groups: int) -> Any:
 
 
 def _sorted_by_group(rows: Any) -> Any:
-    group = rows.group
-    if group is None or not (group[1:] < group[:-1]).any():
-        return rows
-    few = group.astype(np.int16) if group.max() < 2**15 else group  # sorted by its digits
-    return rows[np.argsort(few, kind="stable")]
+    order = None if rows.group is None else order_of(rows.group)
+    return rows if order is None else rows[order]
 
 
 def _passes(

@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from astrokin import labels
 from astrokin.covariance import Covariance
 from astrokin.errors import InputError, MissingColumnError, closest_first
 from astrokin.missing import as_text, gaps, holds_nan
@@ -129,7 +130,7 @@ class Selection:
         assert self.by is not None
         values = values_of(stars, self.by)
         if self.edges is None:
-            place, found = _label_places(values, self.labels)
+            place, found = labels.places(values, self.labels)
             return place, [(f"no {self.by}", ~found)]
         edges, plain = _in_one_unit(self.edges, values, self.by)
         if self.by in _ROUND and self.by not in stars.columns:
@@ -293,17 +294,6 @@ def _turned_towards(edges: NDArray[np.float64], angle: NDArray[np.float64]) -> N
 
 def _plain(values: Any) -> Any:
     return getattr(values, "value", values)
-
-
-def _label_places(values: Any, labels: tuple[Any, ...]) -> tuple[NDArray[np.intp], Mask]:
-    if not labels:
-        return np.zeros(len(values), np.intp), np.zeros(len(values), bool)
-    known, values = np.asarray(labels), as_text(_plain(values))
-    missing = gaps(values)
-    plain = np.asarray(np.ma.getdata(getattr(values, "unmasked", values)))
-    plain = np.where(missing, known[0], plain) if missing.any() else plain
-    place = np.minimum(np.searchsorted(known, plain), len(known) - 1)
-    return place, (known[place] == plain) & ~missing
 
 
 def _nan(values: NDArray[np.float64]) -> Mask | None:

@@ -26,7 +26,7 @@ def grouped_product(a: Array, b: Array, group: NDArray[np.intp] | None = None, n
     ----------
     a, b : ndarray, shape (k, n) and (m, n)
     group : ndarray of int, shape (n,), optional
-        Group of each row; quickest when sorted.
+        Group of each row, in any order.
     n_groups : int
 
     Returns
@@ -45,13 +45,48 @@ def grouped_product(a: Array, b: Array, group: NDArray[np.intp] | None = None, n
         b = b.copy()  # of one and the same matrix BLAS makes a rank-k update, for a few rows 2 to 4 times slower
     if group is None or n_groups == 1:
         return (a @ b.T)[None]
-    if (group[1:] < group[:-1]).any():
-        order = np.argsort(group, kind="stable")
-        a, b, group = a[:, order], b[:, order], group[order]
+    order = order_of(group)
+    if order is not None:
+        same = a is b
+        a, group = a.take(order, axis=1), group.take(order)
+        b = a if same else b.take(order, axis=1)
     out = np.zeros((n_groups, len(a), len(b)))
     for start, end in _runs(group, n_groups):
         out[group[start]] = a[:, start:end] @ b[:, start:end].T
     return out
+
+
+def order_of(group: NDArray[np.intp]) -> NDArray[np.intp] | None:
+    """The rows group after group, those of one as they come; None where they are so already.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astrokin.summaries import order_of
+    >>> order_of(np.array([1, 0, 1, 0]))
+    array([1, 3, 0, 2])
+    """
+    if not (group[1:] < group[:-1]).any():
+        return None
+    largest = int(group.max())
+    few = group.astype(np.uint8 if largest < 2**8 else np.uint16) if largest < 2**16 else group
+    return np.argsort(few, kind="stable")  # small integers by their digits, a tenth of the time
+
+
+def grouped_sum(values: Array, group: NDArray[np.intp] | None = None, n_groups: int = 1) -> Array:
+    """Sums of values (k, n) over rows, by group, (n_groups, k): in double precision, of rows in any order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astrokin.summaries import grouped_sum
+    >>> grouped_sum(np.array([[1.0, 2.0, 3.0]]), np.array([1, 0, 1]), 2)
+    array([[2.],
+           [4.]])
+    """
+    if group is None or n_groups == 1:
+        return values.sum(axis=1, dtype=np.float64)[None]
+    return np.stack([_counted(group, row, n_groups) for row in values], axis=1)
 
 
 def _runs(group: NDArray[np.intp], n_groups: int) -> list[tuple[int, int]]:

@@ -55,7 +55,7 @@ LAYERS = (
     ("bending",),
     ("atmosphere",),
     ("displacement", "kepler", "refractivity"),
-    ("layout", "optional", "references", "rounding", "stage"),
+    ("labels", "layout", "optional", "references", "rounding", "stage"),
     ("angles", "covariance", "missing", "times", "units", "errors"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
