@@ -111,6 +111,15 @@ class Weights:
                 row += one * other
         return out
 
+    def acting(self, vector: Array) -> Array:
+        """W times vectors (3, n) in ICRS axes."""
+        w, out = self.matrices, np.empty_like(vector)
+        for i, row in enumerate(out):
+            np.multiply(w[PLACE[i, 0]], vector[0], out=row)
+            row += w[PLACE[i, 1]] * vector[1]
+            row += w[PLACE[i, 2]] * vector[2]
+        return out
+
     @property
     def squared(self) -> Array:
         """The matrix products W W in ICRS axes, as their six elements (6, n)."""

@@ -18,6 +18,9 @@ from astrokin.errors import InputError
 
 Array = NDArray[np.float64]
 
+#: Multiplications of small matrices up to which OpenBLAS packs nothing.
+_SHORT = 1_000_000
+
 
 def grouped_product(a: Array, b: Array, group: NDArray[np.intp] | None = None, n_groups: int = 1) -> Array:
     """Sums over rows of all products ``a[i] b[j]``, by group.
@@ -41,10 +44,8 @@ def grouped_product(a: Array, b: Array, group: NDArray[np.intp] | None = None, n
     >>> grouped_product(a, a, np.array([0, 1, 1]), 2)[:, 0, 0]
     array([ 1., 13.])
     """
-    if a is b and len(a) < 8:
-        b = b.copy()  # of one and the same matrix BLAS makes a rank-k update, for a few rows 2 to 4 times slower
     if group is None or n_groups == 1:
-        return (a @ b.T)[None]
+        return _product(a, b)[None]
     order = order_of(group)
     if order is not None:
         same = a is b
@@ -52,8 +53,19 @@ def grouped_product(a: Array, b: Array, group: NDArray[np.intp] | None = None, n
         b = a if same else b.take(order, axis=1)
     out = np.zeros((n_groups, len(a), len(b)))
     for start, end in _runs(group, n_groups):
-        out[group[start]] = a[:, start:end] @ b[:, start:end].T
+        out[group[start]] = _product(a[:, start:end], b[:, start:end])
     return out
+
+
+def _product(a: Array, b: Array) -> Array:
+    """a b^T, in pieces for which BLAS takes its short way: then it is up to 2.5 times as fast."""
+    n, piece = a.shape[1], _SHORT // (len(a) * len(b))
+    if n <= piece or piece < 1 << 11:
+        return a @ (b.copy() if a is b and len(a) < 8 else b).T  # else BLAS makes a rank-k update, slower for few rows
+    total = np.zeros((len(a), len(b)), np.result_type(a, b))
+    for start in range(0, n, piece):
+        total += a[:, start : start + piece] @ b[:, start : start + piece].T
+    return total
 
 
 def order_of(group: NDArray[np.intp]) -> NDArray[np.intp] | None:

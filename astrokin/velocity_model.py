@@ -133,20 +133,22 @@ def residual(data: Sample, motion: Array) -> list[Array | None]:
     return out
 
 
-def variance(data: Sample, sigma: Array, v_sun: Array, e: Any) -> dict[tuple[int, int], Array]:
+def variance(data: Sample, sigma: Array, pull: dict[int, Array] | None) -> dict[tuple[int, int], Array]:
     """Elements of the local covariance S, by pairs of components: dispersion, measurement and parallax errors.
 
-    `sigma` is the dispersion tensor (3, 3), or (3, 3, n) by row; `v_sun` is (3,) or (3, n); both in ICRS axes; `e`
-    are the residuals. Parallax errors scatter the scale of the tangential velocities too: a peculiar velocity v, seen
-    as v parallax/(parallax + error), has on average the square v^2 (1 + 3 var/parallax^2), and with the radial
-    velocity, which needs no scale, the product (1 + var/parallax^2).
+    `sigma` is the dispersion tensor (3, 3), or (3, 3, n) by row, in ICRS axes; `pull` is that of `parallax_pull`, or
+    None where errors of the parallax shall move no residual. They scatter the scale of the tangential velocities too:
+    a peculiar velocity v, seen as v parallax/(parallax + error), has on average the square v^2 (1 + 3 var/parallax^2),
+    and with the radial velocity, which needs no scale, the product (1 + var/parallax^2).
     """
     square = data.parallax * data.parallax
     squares = [square] * 3
     if (3, 3) in data.errors:
         squares = [square, square + data.errors[3, 3], square + 3.0 * data.errors[3, 3]]
     out = _isotropic(sigma, squares, data) if _is_round(sigma) else _ellipsoidal(sigma, squares, data)
-    _add_errors(out, data, v_sun, e)
+    _add_errors(out, data)
+    if pull is not None and (3, 3) in data.errors:
+        _add_parallax_errors(out, data, pull)
     return out
 
 
@@ -188,22 +190,20 @@ def along(axis: Array, vector: Array) -> Array:
     return out
 
 
-def _add_errors(out: dict[tuple[int, int], Array], data: Sample, v_sun: Array, e: Any) -> None:
-    if not data.errors:
-        return
+def _add_errors(out: dict[tuple[int, int], Array], data: Sample) -> None:
     scale: dict[int, Any] = {0: A, 1: A, 2: data.parallax}
     for (a, b), element in data.errors.items():
         if b != 3:
-            out[a, b] = out.get((a, b), 0.0) + element * (scale[a] * scale[b])
-    if (3, 3) in data.errors:
-        _add_parallax_errors(out, data, _parallax_pull(data, v_sun, e))
+            more = element * (scale[a] * scale[b])
+            out[a, b] = out[a, b] + more if (a, b) in out else more
 
 
-def _parallax_pull(data: Sample, v_sun: Array, e: Any) -> dict[int, Array]:
+def parallax_pull(data: Sample, v_sun: Array, e: Any) -> dict[int, Array]:
     """What the residuals move by with the parallax: tangentially by v_sun, outward by the flow at that distance.
 
-    The flow, v_r + v_sun g less the peculiar velocity: with that in it, the stars with the fastest peculiar
-    velocities would have the smallest weights, and the dispersion would come out too small.
+    `v_sun` is (3,) or (3, n), in ICRS axes; `e` are the residuals. The flow, v_r + v_sun g less the peculiar velocity:
+    with that in it, the stars with the fastest peculiar velocities would have the smallest weights, and the dispersion
+    would come out too small.
     """
     if data.known_sun is not None:
         v_sun = data.known_sun + (v_sun[:, None] if v_sun.ndim == 1 else v_sun)
@@ -212,15 +212,16 @@ def _parallax_pull(data: Sample, v_sun: Array, e: Any) -> dict[int, Array]:
         for k in data.used
     }
     if 2 in pull and data.radial_velocity is not None:
-        distance = 1.0 / np.where(data.parallax > 0.0, data.parallax, 1.0)
-        pull[2] = pull[2] + data.radial_velocity - e[2] * distance
+        positive = data.parallax if data.has_radial is None else np.where(data.parallax > 0.0, data.parallax, 1.0)
+        pull[2] = pull[2] + data.radial_velocity
+        pull[2] -= e[2] / positive
     return pull
 
 
-def parallax_covariance(data: Sample, v_sun: Array, e: Any) -> dict[int, Array]:
+def parallax_covariance(data: Sample, pull: dict[int, Array]) -> dict[int, Array]:
     """Covariance of the parallax with each local residual, through the parallax's own error and its correlations."""
-    pull, variance = _parallax_pull(data, v_sun, e), data.errors[3, 3]
-    return {k: variance * pull[k] + _cross(data).get(k, 0.0) for k in data.used}
+    variance, cross = data.errors[3, 3], _cross(data)
+    return {k: variance * pull[k] + cross[k] if k in cross else variance * pull[k] for k in data.used}
 
 
 def _cross(data: Sample) -> dict[int, Array]:
@@ -229,8 +230,7 @@ def _cross(data: Sample) -> dict[int, Array]:
 
 
 def _add_parallax_errors(out: dict[tuple[int, int], Array], data: Sample, pull: dict[int, Array]) -> None:
-    variance, cross = data.errors[3, 3], _cross(data)
-    loose = {k: variance * pull[k] + cross.get(k, 0.0) for k in data.used}
+    loose, cross = parallax_covariance(data, pull), _cross(data)
     for a in data.used:
         for b in data.used:
             if a <= b:

@@ -95,7 +95,7 @@ def slow(sample, use, sigma, v_sun, motion, frozen=None, blurred=None):
 def quick(sample, use, sigma, v_sun, motion):
     data = velocity_model.sample(sample, use)
     e = velocity_model.residual(data, motion)
-    s = velocity_model.variance(data, sigma, v_sun, e)
+    s = velocity_model.variance(data, sigma, velocity_model.parallax_pull(data, v_sun, e))
     return data, e, s, Weights.of(s, data)
 
 

@@ -48,8 +48,10 @@ def sums(data: Sample, state: State, misfit: bool) -> Sums:
     for element in w.values():
         element *= square
     spread = sum((1.0 if a == b else 2.0) * float(np.vdot(v, v)) for (a, b), v in w.items())
+    level = _total(w, data)
     return Sums(
-        weight=_total(w, data)[_ROWS][None, :, None],
+        level=level[None],
+        weight=level[_ROWS][None, :, None],
         spread=np.full((1, 1, 1), spread),
         field=field[None, :, None],
         scatter=np.full((1, 1, 1), scatter),

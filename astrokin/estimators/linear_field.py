@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,8 @@ class State:
 
     `first` says that the values are those before any pass; `single` that the rows are worked on in single precision:
     what that rounds, 6e-8 of what a star adds, is nothing beside the errors. The sums of the final pass on which the
-    result rests are taken in double precision.
+    result rests are taken in double precision. `information` (G, p + q, p + q) is that of a pass before, good enough
+    for a step where the parameters have moved but little since.
     """
 
     values: Array
@@ -47,10 +48,15 @@ class State:
     settled: bool = False
     first: bool = False
     single: bool = False
+    information: Array | None = None
 
     @classmethod
     def start(cls, n_groups: int, shape: Array, field: Field = OORT, single: bool = False) -> State:
         """Where the iteration begins."""
+        return _started(n_groups, shape.tobytes(), shape.shape, field, single)
+
+    @classmethod
+    def _of_start(cls, n_groups: int, shape: Array, field: Field, single: bool) -> State:
         p = len(field.names)
         values = np.zeros((n_groups, p + shape.shape[1]))
         values[:, p:] = np.linalg.lstsq(shape, np.array([START, 0, 0, START, 0, START]), rcond=None)[0]
@@ -82,7 +88,13 @@ class State:
             # Back into the domain, so that a limit is reached and not run away from.
             six = tensor[:, *_ROWS]
             values[:, p:] = np.linalg.lstsq(shape, six.T, rcond=None)[0].T
-        return replace(self, values=values, tensor=tensor, positive=positive, first=False)
+        return replace(self, values=values, tensor=tensor, positive=positive, first=False, information=None)
+
+
+@lru_cache(maxsize=32)
+def _started(n_groups: int, elements: bytes, size: tuple[int, int], field: Field, single: bool) -> State:
+    """The state of the first pass, which every block begins with."""
+    return State._of_start(n_groups, np.frombuffer(elements).reshape(size), field, single)
 
 
 def _positive(tensor: Array, before: Array) -> tuple[Array, bool]:
@@ -121,8 +133,12 @@ class Terms:
         self.e = e = velocity_model.residual(data, _acting(matrix, known))
         if self.slopes is not None:
             v_sun = -_acting(matrix, self.slopes)
-        self.matrix, self.tensor, self.v_sun = matrix, tensor, v_sun
-        self.weights = Weights.of(velocity_model.variance(data, tensor, v_sun, e), data)
+        self.matrix, self.tensor = matrix, tensor
+        # Where nothing is known of the motions yet, parallaxes move none.
+        self.moved = None
+        if (3, 3) in data.errors and not (state.first and data.known_sun is None):
+            self.moved = velocity_model.parallax_pull(data, v_sun, e)
+        self.weights = Weights.of(velocity_model.variance(data, tensor, self.moved), data)
         #: W e of each row, (3, n).
         self.pull = self.weights.pull(e)
 
@@ -158,26 +174,39 @@ class Terms:
         rows_last = np.ascontiguousarray(np.moveaxis(matrices, 0, -1))
         return np.take(rows_last, self.rows.group, axis=-1)  # a tenth of the time of matrices[group], turned round
 
-    def sums(self, meat: bool = False, misfit: bool = True) -> Sums:
+    def sums(self, meat: bool = False, misfit: bool = True, information: bool = True) -> Sums:
         """The sums of the block, by group; with `meat` those that only the errors need."""
+        pull, regressor = self.pull, self.regressor
+        if meat:  # the result rests on the scores
+            pull, regressor = (a.astype(np.float64, copy=False) for a in (pull, regressor))
+        scores = {"field": self._total(pull, regressor), "tally": self._tally(misfit)}
+        pull = -regressor[-1] * pull
+        scores["scatter"] = self._square(pull) if self.isotropic else self._total(pull, pull)
+        if not information:
+            return Sums(**scores, level=self._level())
         outer = velocity_model.outer(self.regressor)
-        weight = self._total(self.weight, outer)
-        pull, regressor, parallax = self.pull, self.regressor, self.parallax
-        if meat and self.kind != np.float64:  # the scores, on which the result rests
-            pull, regressor, parallax = (a.astype(np.float64) for a in (pull, regressor, parallax))
-            weight[:, :, -1:] = self._total(self.weight * (parallax * parallax), self._ones)
-        field = self._total(pull, regressor)
-        pull = parallax * pull
-        return Sums(
-            weight=weight,
-            spread=self._spread(),
-            field=field,
-            scatter=self._square(pull) if self.isotropic else self._total(pull, pull),
-            tally=self._tally(misfit),
-            meat=self._meat(pull) if meat else None,
-            leverage=self._leverage(outer) if meat else None,
-            bias=self._bias() if meat else None,
-        )
+        weight, spread = self._total(self.weight, outer), self._spread()
+        if not meat:  # parallax^2 is the square of the last regressor
+            return Sums(**scores, level=velocity_model.symmetric(weight[:, :, -1]), weight=weight, spread=spread)
+        scores["level"] = self._fine_level()
+        pull = self.parallax * self.pull
+        errors = {"meat": self._meat(pull), "leverage": self._leverage(outer), "bias": self._bias()}
+        return Sums(**scores, weight=weight, spread=spread, **errors)
+
+    def _level(self) -> Array:
+        """Sums of parallax^2 W, (G, 3, 3), from its factors."""
+        square = self.parallax * self.parallax
+        out = np.zeros((group_of(self.rows)[1], 3, 3))
+        for c, vector in self.weights.vectors.items():
+            k = len(vector)
+            out[:, :k, :k] += self._total(square * self.weights.drawn[c], vector)
+        return out
+
+    def _fine_level(self) -> Array:
+        """Sums of parallax^2 W, (G, 3, 3), in double precision."""
+        parts = (self.parallax * self.parallax) * self.weight
+        total = self._total(parts.astype(np.float64, copy=False), np.ones((1, len(self.rows))))
+        return velocity_model.symmetric(total[:, :, 0])
 
     def _spread(self) -> Array:
         """Sums of parallax^4 W W (G, 6, 6); of their trace alone, (G, 1, 1), where the dispersion is isotropic."""
@@ -211,18 +240,18 @@ class Terms:
         the covariance of the parallax with the residuals, and half the curvature of the field times its variance.
         """
         data = self.data
-        if (3, 3) not in data.errors:
+        if self.moved is None:
             return self._total(np.zeros_like(self.pull), self.regressor)
-        loose = velocity_model.parallax_covariance(data, self.v_sun, self.e)
+        loose = velocity_model.parallax_covariance(data, self.moved)
         drawn = self.weights.pull([loose.get(a) for a in range(3)])
         turned = 2.0 * self.parallax * _acting(self.tensor, drawn)
         curved = self._curvature()
         if curved is not None:
             turned += (0.5 * data.errors[3, 3]) * curved
-        local = [velocity_model.along(data.axes[a], turned) if a in data.used else None for a in range(3)]
-        if (2, 2) in data.errors and local[2] is not None:
-            local[2] += 2.0 * self.parallax * data.errors[2, 2] * dot(data.axes[2], drawn)
-        less = self._total(self.weights.pull(local), self.regressor)
+        if (2, 2) in data.errors and 2 in data.used:
+            outward = data.axes[2]
+            turned += outward * (2.0 * self.parallax * data.errors[2, 2] * dot(outward, drawn))
+        less = self._total(self.weights.acting(turned), self.regressor)
         if self.slopes is not None:
             return self._total(drawn, self.slopes) - less
         less[:, :, -1] += self._total(drawn, self._ones)[:, :, 0]
@@ -304,16 +333,18 @@ class Sums:
 
     Attributes
     ----------
-    weight : ndarray, shape (G, 6, s)
-        Sums of W_ij xi_k xi_m with the r regressors xi (the last is minus the parallax), s = r (r + 1)/2.
-    spread : ndarray, shape (G, 6, 6)
-        Sums of parallax^4 W_ij W_km; (G, 1, 1) with their trace where the dispersion is isotropic.
     field : ndarray, shape (G, 3, r)
-        Sums of (W e)_i xi_k.
+        Sums of (W e)_i xi_k with the r regressors xi, of which the last is minus the parallax.
+    level : ndarray, shape (G, 3, 3)
+        Sums of parallax^2 W_ij.
     scatter : ndarray, shape (G, 3, 3)
         Sums of parallax^2 (W e)_i (W e)_j; (G, 1, 1) with their trace where the dispersion is isotropic.
     tally : ndarray, shape (G, 4)
         Rows, misfit (where asked for), measured components, and rows beyond the linear domain.
+    weight : ndarray, shape (G, 6, s), optional
+        Sums of W_ij xi_k xi_m, s = r (r + 1)/2.
+    spread : ndarray, shape (G, 6, 6), optional
+        Sums of parallax^4 W_ij W_km; (G, 1, 1) with their trace where the dispersion is isotropic.
     meat : ndarray, shape (G, 3 r + q, 3 r + q), optional
         Sums of the products of the rows' (W e)_i xi_k and scores of the dispersion.
     leverage : ndarray, shape (G, 21, s), optional
@@ -322,11 +353,12 @@ class Sums:
         What parallax errors have added to `field`.
     """
 
-    weight: Array
-    spread: Array
     field: Array
+    level: Array
     scatter: Array
     tally: Array
+    weight: Array | None = None
+    spread: Array | None = None
     meat: Array | None = None
     leverage: Array | None = None
     bias: Array | None = None
@@ -337,21 +369,22 @@ class Sums:
 
     def coarse(self, shape: Array, field: Field = OORT) -> bool:
         """Whether the information is too nearly singular, or the sums too large, for single precision."""
+        if self.weight is None:
+            return not bool(np.isfinite(self.field).all())
         with np.errstate(invalid="ignore", over="ignore"):
             return not bool((self.normal_equations(shape, field, COARSE).conditioning > COARSE).all())
 
-    def normal_equations(self, shape: Array, field: Field = OORT, noise: float = NOISE) -> ak.NormalEquations:
+    def normal_equations(
+        self, shape: Array, field: Field = OORT, noise: float = NOISE, information: Array | None = None
+    ) -> ak.NormalEquations:
         """Score and expected information of the parameters of the field and the dispersion."""
         rotation = galaxy.icrs_to_galactic()
-        turning = velocity_model.turning(rotation)
-        weight = turning @ self.weight
-        matrix = _information(weight, self._turned_spread(turning), shape, field, noise)
-        # parallax^2 is the square of the last regressor: sums of parallax^2 W stand among the weights.
         if shape.shape[1] == 1:
-            scatter = 0.5 * (self.scatter[:, 0] - weight[:, [0, 3, 5], -1].sum(axis=1, keepdims=True))
+            scatter = 0.5 * (self.scatter[:, 0] - np.einsum("gii->g", self.level)[:, None])
         else:
-            turned = (rotation @ self.scatter @ rotation.T)[:, *_ROWS]
-            scatter = 0.5 * (turned - weight[:, :, -1]) * velocity_model.TWICE @ shape
+            turned = rotation @ (self.scatter - self.level) @ rotation.T
+            scatter = 0.5 * turned[:, *_ROWS] * velocity_model.TWICE @ shape
+        matrix = self._information(shape, field, noise) if information is None else information
         return ak.NormalEquations(
             matrix=matrix,
             vector=np.concatenate([field.combined(rotation @ self.field), scatter], axis=1),
@@ -360,14 +393,19 @@ class Sums:
             meat=None if self.meat is None else self._meat_of_parameters(shape, field),
         )
 
+    def _information(self, shape: Array, field: Field, noise: float) -> Array:
+        """Expected information of all parameters, (G, p + q, p + q)."""
+        assert self.weight is not None
+        assert self.spread is not None
+        turning = velocity_model.turning(galaxy.icrs_to_galactic())
+        spread = self.spread if self.spread.shape[1] == 1 else turning @ self.spread @ turning.T
+        return _information(turning @ self.weight, spread, shape, field, noise)
+
     def _meat_of_parameters(self, shape: Array, field: Field) -> Array:
         """The sums of the products of the scores of the parameters, (G, p + q, p + q)."""
         assert self.meat is not None
         scores = of_parameters(shape, field)
         return scores @ self.meat @ scores.T
-
-    def _turned_spread(self, turning: Array) -> Array:
-        return self.spread if self.spread.shape[1] == 1 else turning @ self.spread @ turning.T
 
     def correction(self, normal: ak.NormalEquations, shape: Array, field: Field = OORT) -> Array:
         """What is to be added to the scores, (G, p + q), in the final pass.

@@ -75,7 +75,8 @@ class LinearFieldFit(ak.Estimator):
         state = self._start(rows) if params is None else params.state
         # `Sums.coarse` notices what is too large.
         with np.errstate(over="ignore", invalid="ignore") if state.single else np.errstate():
-            return self.terms(rows, state).sums(meat=params is not None and params.final, misfit=state.first)
+            final = params is not None and params.final
+            return self.terms(rows, state).sums(final, state.first, final or state.information is None)
 
     def _start(self, rows: Any) -> State:
         """Where the iteration begins."""
@@ -92,7 +93,8 @@ class LinearFieldFit(ak.Estimator):
         final = params is not None and params.final
         if state.single and not final and summary.coarse(self._shape, self.field):
             return ak.Fit(self._named(state), state=replace(state, single=False), converged=False)
-        normal = summary.normal_equations(self._shape, self.field)
+        lagged = None if final else state.information
+        normal = summary.normal_equations(self._shape, self.field, information=lagged)
         step = normal.step()
         if state.first:
             p = len(self.field.names)
@@ -102,6 +104,8 @@ class LinearFieldFit(ak.Estimator):
         converged = not state.first and bool(np.all(np.abs(moved.values - state.values) < _TOLERANCE * error))
         if not final:
             moved = replace(moved, settled=converged, single=state.single and n >= MANY)
+            if moved.single and not state.first and lagged is None:
+                moved = replace(moved, information=normal.matrix)  # for one pass
             return ak.Fit(self._named(moved), state=moved, converged=converged)
         more = summary.correction(normal, self._shape, self.field)
         corrected = moved.moved(np.einsum("gij,gj->gi", normal.inverse, more), self._shape)
