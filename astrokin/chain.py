@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, ClassVar, Self
 
@@ -75,7 +76,7 @@ class Chain(Effect):
         """The stage of the first effect."""
         return self.effects[0].stage
 
-    @property
+    @cached_property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
         """What any of the effects needs."""
         return frozenset().union(*(e.needs for e in self.effects))

@@ -48,6 +48,7 @@ LAYERS = (
     ("summaries",),
     ("galaxy", "vertical"),
     ("distance_posterior",),
+    ("distance_nodes",),
     ("distance_priors",),
     ("parameters",),
     ("parameter_spec",),

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 import astrokin as ak
 from astrokin.angles import dot, normalised, plus, seen_across, tangent
+from astrokin.displacement import along, arrived, combined
 from astrokin.errors import InputError
 from astrokin.units import MAS_IN_RAD
 
@@ -22,6 +23,8 @@ Array = NDArray[np.float64]
 
 #: Schwarzschild radius of the Sun, au.
 _RADIUS = float((2.0 * GM_sun / _c**2).to_value(u.au))
+#: The potential times the squared velocity (2e-16 at the Earth) below which their product is lost in round-off.
+_GENTLE = 5e-16
 
 
 @dataclass(frozen=True)
@@ -103,11 +106,13 @@ class AnnualAberration(ak.Effect):
         if boost.rests:
             return stars
         raw = stars.raw
-        place, along = boost.place(raw.direction)
+        if boost.gentle and not self.rate:
+            return boost.gently(stars)
+        place, ahead = boost.place(raw.direction)
         if not self.rate:
             return stars.replace(direction=place)
-        motion = boost.motion(raw.direction, raw.proper_motion, along)
-        direction, motion = seen_across(plus(motion, boost.gain(raw.direction, along)), place)
+        motion = boost.motion(raw.direction, raw.proper_motion, ahead)
+        direction, motion = seen_across(plus(motion, boost.gain(raw.direction, ahead)), place)
         # Once more, for the round-off of what lay along the direction: the acceleration's part is large.
         return stars.replace(exact=True, direction=direction, proper_motion=tangent(motion, direction))
 
@@ -139,7 +144,22 @@ class _Boost:
         self.shrink = np.sqrt(1.0 - square)
         self.square = square
         self.potential = _RADIUS / np.where(there.sun_distance > 0.0, there.sun_distance, np.inf)
+        #: Whether length and direction are known in closed form, to round-off: for all who do not dive into the Sun.
+        self.gentle = bool((self.potential * square).max(initial=0.0) < _GENTLE)
         self.rests = not (square.any() or (self.acceleration is not None and self.acceleration.any()))
+
+    def gently(self, stars: Any) -> Any:
+        """The stars where the length of the new direction is 1 + r.beta, with i its inverse.
+
+        r' = [(s + p) i - p] r + [(s/(1 + s) + p) i + 1/(1 + s)] beta, with the potential p and s = 1/gamma; and
+        (m.r')/(1 + r.r') = (1 + p) (m.beta)/(1 + s + r.beta).
+        """
+        s, p = self.shrink, self.potential
+        ahead = along(stars.raw.direction, self.beta)
+        inverse = 1.0 / (ahead + (1.0 + 0.5 * p * self.square))
+        kept, pull = inverse * (s + p) - p, inverse * (s / (1.0 + s) + p) + 1.0 / (1.0 + s)
+        share = along(stars.raw.proper_motion, self.beta * (1.0 + p)) / (ahead + (1.0 + s))
+        return arrived(stars, combined(kept, stars.raw.direction, pull, self.beta), share)
 
     def place(self, r: Array) -> tuple[Array, Array]:
         """The new direction, not of unit length, and the component of the velocity along the old one."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 import astrokin as ak
 from astrokin.angles import dot, normalised
+from astrokin.displacement import along, arrived, combined
 from astrokin.errors import InputError
 
 Array = NDArray[np.float64]
@@ -23,6 +24,8 @@ _SCHWARZSCHILD = float((2.0 * GM_sun / _c**2).to_value(u.au))
 _SUN = float(R_sun.to_value(u.au))
 #: Within this (1 - cos: some 5 arcmin, far inside the Sun's disc) the deflection goes to zero, as in ERFA.
 _LIMIT = 1e-6
+#: Nearer than this (1 - cos: some 15 arcmin) the sum 1 + r . e has lost too many figures.
+_FIGURES = 1e-5
 #: Rounds of the way back: each leaves 2 per cent at worst from 1 au, and less than half from 0.045 au.
 _ROUNDS = 40
 #: What of a direction is round-off, and beyond what the way back has not ended (1e-9 arcsec are 5e-15).
@@ -83,6 +86,9 @@ class LightDeflection(ak.Effect):
         if there is None:
             return stars
         r = stars.raw.direction
+        away = along(r, there.from_sun) + 1.0
+        if _all_apart(away, there):
+            return _slightly(stars, away, there)
         bent, away = _bent(r, there)
         bent += r
         return _flagged(stars.replace(direction=bent), away, there)
@@ -132,6 +138,31 @@ def _bent(r: Array, there: Any) -> tuple[Array, Array]:
     return bent, away
 
 
+def _all_apart(away: Array, there: Any) -> bool:
+    """Whether all stars stand beside the Sun's disc, and where 1 + r . e is good to 1e-11: False where one is NaN."""
+    return not np.iscomplexobj(away) and bool((away > np.maximum(_disc(there), _FIGURES)).all())
+
+
+def _slightly(stars: Any, away: Array, there: Any) -> Any:
+    """The stars beside the disc: the third power of the displacement, at most 1.75 arcsec, is lost in round-off.
+
+    With K = 2GM/(c^2 E), y = K/(1 + r . e), of which the square of the displacement is 2 K y - K^2, the direction is
+    [(1 - K + y) r + y e] f, where f = 1 + K^2/2 - K y.
+    """
+    k = _SCHWARZSCHILD / there.sun_distance
+    y = k / away
+    scale = (1.0 + 0.5 * k * k) - k * y
+    pull = y * scale
+    end = combined((1.0 - k) * scale + pull, stars.raw.direction, pull, there.from_sun)
+    return arrived(stars, end, along(stars.raw.proper_motion, 0.5 * there.from_sun) * pull)
+
+
+def _disc(there: Any) -> Array:
+    """1 - cos of the angle under which the Sun's radius is seen."""
+    sine = _SUN / there.sun_distance
+    return 1.0 - np.sqrt(1.0 - sine * sine)
+
+
 def _limit(distance: Array) -> Array:
     return _LIMIT / np.maximum(distance * distance, 1.0)
 
@@ -143,7 +174,6 @@ def _folded(away: Array, there: Any) -> Any:
 
 
 def _flagged(stars: Any, away: Array, there: Any) -> Any:
-    sine = _SUN / there.sun_distance
     with np.errstate(invalid="ignore"):
-        behind = np.real(away) < 1.0 - np.sqrt(1.0 - sine * sine)
+        behind = np.real(away) < _disc(there)
     return stars.flag(behind, "behind the Sun's disc")

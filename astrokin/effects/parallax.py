@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 import astrokin as ak
 from astrokin.angles import dot, plus, seen_across, tangent, transported
+from astrokin.displacement import nudged
 from astrokin.units import MAS_IN_RAD, A
 
 Array = NDArray[np.float64]
@@ -93,6 +94,8 @@ class AnnualParallax(ak.Effect):
         if not (there.position.any() or there.velocity.any()):
             return stars
         raw = stars.raw
+        if not (self.rate or self.light_time):
+            return nudged(stars, there.position * -MAS_IN_RAD, raw.parallax)
         place = self._place(raw.direction, raw.parallax, raw.proper_motion, there)
         if not self.rate:
             return stars.replace(direction=place)

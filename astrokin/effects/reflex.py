@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 import astrokin as ak
 from astrokin import galaxy
-from astrokin.angles import dot, plus, tangent
+from astrokin.angles import dot, plus
+from astrokin.displacement import combined
 from astrokin.units import KM_S, MAS_IN_RAD, A
 
 _FRAMES = {"lsr": galaxy.solar_motion, "galactocentric": galaxy.velocity_of_sun}
@@ -115,10 +116,7 @@ class ReflexMotion(ak.Effect):
 def _shifted(stars: Any, velocity: NDArray[np.float64]) -> Any:
     """Stars whose velocities (ICRS axes, km/s, shape (3, 1) or (3, n)) have `velocity` added."""
     raw = stars.raw
-    motion = velocity * (raw.parallax * (1.0 / A))
-    motion = plus(motion, raw.proper_motion)
+    radial, scale = dot(raw.direction, velocity), raw.parallax * (1.0 / A)
     # What lies along the direction is not seen; where it is large, `replace` takes off its round-off once more.
-    return stars.replace(
-        proper_motion=tangent(motion, raw.direction),
-        radial_velocity=raw.radial_velocity + dot(velocity, raw.direction),
-    )
+    motion = combined(radial * -scale, raw.direction, scale, velocity)
+    return stars.replace(proper_motion=plus(motion, raw.proper_motion), radial_velocity=raw.radial_velocity + radial)

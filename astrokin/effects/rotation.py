@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Self
 
 import astropy.units as u
@@ -95,7 +95,8 @@ class FrameRotation(ak.Effect):
         angle, spin = self._vectors(stars)
         raw = stars.raw
         if not angle.any():
-            return stars.replace(proper_motion=plus(_cross(-spin, raw.direction), raw.proper_motion))
+            motion = plus(_cross(-spin, raw.direction), raw.proper_motion)
+            return stars.replace(exact=True, proper_motion=motion)
         turned = _turning(-angle)
         direction = turned(raw.direction)  # of unit length still, to round-off
         motion = plus(_cross(-spin, direction), turned(raw.proper_motion))
@@ -106,7 +107,7 @@ class FrameRotation(ak.Effect):
         r = stars.raw.direction
         motion = plus(_cross(spin, r), stars.raw.proper_motion)
         if not angle.any():
-            return stars.replace(proper_motion=motion)
+            return stars.replace(exact=True, proper_motion=motion)
         turned = _turning(angle)
         return stars.replace(exact=True, direction=turned(r), proper_motion=turned(motion))
 
@@ -131,16 +132,27 @@ def _cross_matrix(a: Array) -> Array:
 
 def _turning(angle: Array) -> Callable[[Array], Array]:
     """The rotation of vectors (3, n) about `angle` (rad, (3, 1) or (3, n)) by its length: Rodrigues' formula."""
-    size = np.sqrt(dot(angle, angle))
-    # sin(x)/x and (1 - cos(x))/x^2 = sinc(x/2)^2 / 2, exact at zero too (numpy's sinc is of pi x).
-    sine, versine = np.sinc(size / np.pi), 0.5 * np.sinc(0.5 * size / np.pi) ** 2
     if angle.shape[-1] == 1:
-        once = _cross_matrix(angle)
-        matrix = sine * once + versine * (once @ once)
-        return lambda vector: plus(matrix @ vector, vector)
+        matrix = _matrix(*angle[:, 0].tolist())
+        return lambda vector: matrix @ vector
+    sine, versine = _sine_versine(angle)
 
     def turned(vector: Array) -> Array:
         once = _cross(angle, vector)
         return vector + sine * once + versine * _cross(angle, once)
 
     return turned
+
+
+def _sine_versine(angle: Array) -> tuple[Array, Array]:
+    """sin(x)/x and (1 - cos(x))/x^2 = sinc(x/2)^2 / 2, exact at zero too (numpy's sinc is of pi x)."""
+    size = np.sqrt(dot(angle, angle))
+    return np.sinc(size / np.pi), 0.5 * np.sinc(0.5 * size / np.pi) ** 2
+
+
+@lru_cache(maxsize=16)
+def _matrix(x: float, y: float, z: float) -> Array:
+    """The matrix (3, 3) of the rotation: that of every block of stars."""
+    angle = np.array([[x], [y], [z]])
+    (sine, versine), once = _sine_versine(angle), _cross_matrix(angle)
+    return np.eye(3) + (sine * once + versine * (once @ once))

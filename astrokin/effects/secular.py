@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 import astrokin as ak
 from astrokin import galaxy
 from astrokin.angles import dot, seen_across
+from astrokin.displacement import along, small
 from astrokin.effects.epochs import elapsed
 from astrokin.units import KM_S, MAS_IN_RAD
 
 Array = NDArray[np.float64]
 
 ACCELERATION = KM_S / u.Myr
+#: Displacements (rad, those of some 300 years) whose square is lost in round-off.
+_FIRST_ORDER = 8e-9
 
 
 def galactic_acceleration() -> u.Quantity:
@@ -109,8 +112,23 @@ class SecularAberration(ak.Effect):
         gained, drift = self._vectors(stars)
         if not gained.any():
             return stars.replace(proper_motion=stars.raw.proper_motion + drift)  # `replace` takes the tangent part
+        if small(gained, _FIRST_ORDER):
+            return self._slightly(stars, gained, drift)
         moved = stars.raw.direction + gained
         direction, motion = seen_across(stars.raw.proper_motion + drift, moved)
+        return stars.replace(exact=True, direction=direction, proper_motion=motion)
+
+    def _slightly(self, stars: Any, gained: Array, drift: Array) -> Any:
+        """The same where the square of the displacement is lost in round-off."""
+        r, motion = stars.raw.direction, stars.raw.proper_motion
+        scale = (1.0 - 0.5 * dot(gained, gained)) - along(r, gained)
+        direction = r + gained
+        direction *= scale
+        outward = along(motion, gained) + (along(r, drift) + dot(drift, gained))
+        outward *= scale
+        motion = motion + drift
+        motion -= direction * outward
+        motion *= scale
         return stars.replace(exact=True, direction=direction, proper_motion=motion)
 
     def backward(self, stars: Any) -> Any:
