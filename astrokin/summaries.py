@@ -86,7 +86,7 @@ def order_of(group: NDArray[np.intp]) -> NDArray[np.intp] | None:
 
 
 def grouped_sum(values: Array, group: NDArray[np.intp] | None = None, n_groups: int = 1) -> Array:
-    """Sums of values (k, n) over rows, by group, (n_groups, k): in double precision, of rows in any order.
+    """Sums of values (k, n) over rows, by group, (n_groups, k); of rows in any order.
 
     Examples
     --------
@@ -98,7 +98,15 @@ def grouped_sum(values: Array, group: NDArray[np.intp] | None = None, n_groups: 
     """
     if group is None or n_groups == 1:
         return values.sum(axis=1, dtype=np.float64)[None]
-    return np.stack([_counted(group, row, n_groups) for row in values], axis=1)
+    order = order_of(group)
+    if order is not None:
+        values = values.take(order, axis=1)
+    size = np.bincount(group, minlength=n_groups)
+    there = np.flatnonzero(size)
+    out = np.zeros((n_groups, len(values)))
+    if len(there):
+        out[there] = np.add.reduceat(values, (np.cumsum(size) - size)[there], axis=1).T
+    return out
 
 
 def _runs(group: NDArray[np.intp], n_groups: int) -> list[tuple[int, int]]:

@@ -18,7 +18,7 @@ import astrokin as ak
 from astrokin import galaxy, simulation
 from astrokin.covariance import Covariance
 from astrokin.errors import InputError
-from astrokin.estimators import principal_axes
+from astrokin.estimators import principal_axes, velocity_moments
 from astrokin.units import A
 
 Ellipsoid = ak.estimators.VelocityEllipsoid
@@ -117,6 +117,41 @@ def test_some_with_radial_velocity_and_some_without(method):
     fit = Ellipsoid(method=method).fit(some)
     assert fit.used == 20_000
     assert max(map(abs, pulls(fit, truth).values())) < 4
+
+
+@pytest.mark.parametrize("use", [("pm", "rv"), ("pm",)])
+def test_large_samples_have_the_moments_of_double_precision(use, monkeypatch):
+    stars, _ = Ellipsoid().simulate(1 << 15, np.random.default_rng(1))
+    stars = stars.replace(columns={"kind": np.random.default_rng(2).integers(0, 3, len(stars))})
+    estimator = Ellipsoid(method="moments", use=use, by="kind")
+    quick = estimator.fit(stars)
+    double = velocity_moments.Moments
+    monkeypatch.setattr(velocity_moments, "FEW", 1 << 60)
+    monkeypatch.setattr(velocity_moments, "Moments", lambda data, rows, state, _=None: double(data, rows, state))
+    whole = estimator.fit(stars)
+    assert np.any(quick["sigma_UU"] != whole["sigma_UU"])  # else nothing was tested
+    for name in (*MEANS, *MOMENTS):
+        assert np.all(np.abs(quick[name] - whole[name]) < 1e-6 * whole.error[name]), name
+        np.testing.assert_allclose(quick.error[name], whole.error[name], rtol=1e-6)
+
+
+def test_a_star_too_far_off_for_single_precision_is_no_trouble():
+    stars, _ = Ellipsoid().simulate(1 << 14, np.random.default_rng(1))
+    parallax = stars.raw.parallax.copy()
+    parallax[5] = 1e-20
+    fit = Ellipsoid(method="moments").fit(stars.replace(parallax=parallax, covariance=None))
+    assert np.isfinite(values(fit)).all()
+    assert fit["sigma_UU"] > 1e30 * KS**2
+
+
+def test_the_error_of_a_radial_velocity_that_is_not_there_is_not_taken_off():
+    stars, _ = Ellipsoid().simulate(3000, np.random.default_rng(1))
+    velocity = np.where(np.arange(3000) < 1000, np.nan, stars.raw.radial_velocity)
+    known = stars.raw.covariance
+    told = stars.replace(radial_velocity=velocity, covariance=known.with_error("radial_velocity", np.full(3000, 30.0)))
+    gaps = known.with_error("radial_velocity", np.where(np.isnan(velocity), np.nan, 30.0))
+    one, other = (Ellipsoid(method="moments").fit(sample) for sample in (told, told.replace(covariance=gaps)))
+    np.testing.assert_array_equal(values(one), values(other))
 
 
 # ---- angles and axes ---------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from astrokin.estimators.ellipsoid_axes import AXES, Axes
 from astrokin.estimators.fields import Field
 from astrokin.estimators.linear_field import State
 from astrokin.estimators.linear_fit import VELOCITY, Array
-from astrokin.estimators.velocity_moments import Moments, MomentSums, freed, moved_moments
+from astrokin.estimators.velocity_moments import MomentSums, collected, freed, moved_moments
 from astrokin.summaries import group_of
 
 
@@ -124,6 +124,11 @@ class VelocityEllipsoid(ConstantFieldFit):
         return Field(self._axes.field, known=known)
 
     @property
+    def in_order(self) -> bool:  # type: ignore[override]
+        """Moments are sums of few quantities."""
+        return self.method == "likelihood"
+
+    @property
     def without_distances(self) -> bool:
         """Whether nothing depends on the distances."""
         return self.axes == "galactic" and super().without_distances
@@ -149,9 +154,8 @@ class VelocityEllipsoid(ConstantFieldFit):
             return self._collect_mixture(self._rows(rows), params)
         if self.method == "likelihood":
             return super().collect(rows, params)
-        rows = self._rows(rows)
         state = None if params is None else params.state
-        return Moments(self._freed(rows), rows, state).sums(meat=params is not None and params.final)
+        return collected(self._freed, self._rows(rows), state, params is not None and params.final)
 
     def solve(self, summary: Any, params: Any) -> ak.Fit:
         """A step of the likelihood; or the moments, about the mean of the pass before."""
@@ -216,9 +220,9 @@ class VelocityEllipsoid(ConstantFieldFit):
         values = super()._named(replace(state, values=state.values[:, :-1]))
         return {**values, "background_share": state.values[:, -1] << u.one}
 
-    def _freed(self, rows: Any) -> velocity_model.Sample:
+    def _freed(self, rows: Any, kind: Any) -> velocity_model.Sample:
         """The sample with the known flow taken out, which the moments do not know of."""
-        data, known = self.sample(rows), self.field.known
+        data, known = self.sample(rows, kind), self.field.known
         return data if known is None else freed(data, np.asarray(known))
 
     @property

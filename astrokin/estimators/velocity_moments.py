@@ -6,18 +6,14 @@ measurement, the moments solve two linear systems (Dehnen & Binney 1998),
 
     sum r = 0,        sum (r r^T - C) = sum P Sigma P.
 
-With x the relative error of the parallax, w what of the velocity goes with the distance and s the rest (the radial
-velocity), a measured velocity is s + (w + b)(1 - x + x^2), b the error of the motion: to second order in x
-
-    C = <b b> + sym(<x^2> w (r + w/2)) - sym(<b x> (r + w)),   <r> = <x^2> w - <b x>,
-
-with sym(a b) = a b^T + b a^T.
+C is that of `moment_errors`, which move the mean of r too.
 
 All vectors and matrices of a row stand in ICRS axes, or the axes of the sample.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -27,10 +23,10 @@ from numpy.typing import NDArray
 import astrokin as ak
 from astrokin import galaxy, velocity_model
 from astrokin.estimators.fields import Field
-from astrokin.estimators.linear_field import State
-from astrokin.summaries import group_of, grouped_product
-from astrokin.units import A
-from astrokin.velocity_model import PAIRS, TWICE, Sample
+from astrokin.estimators.linear_field import FEW, State
+from astrokin.estimators.moment_errors import FIRST, added, combined
+from astrokin.summaries import group_of, grouped_product, grouped_sum, order_of
+from astrokin.velocity_model import PAIRS, PLACE, TWICE, Sample, along
 
 Array = NDArray[np.float64]
 
@@ -67,6 +63,11 @@ class MomentSums:
         pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
         return MomentSums(*(None if one is None or two is None else one + two for one, two in pairs))  # type: ignore[arg-type]
 
+    @property
+    def finite(self) -> bool:
+        """Whether no sum is too large for the numbers it was made with."""
+        return all(part is None or bool(np.isfinite(part).all()) for part in (self.spread, self.moments, self.meat))
+
     def normal_equations(self, signs: Array) -> ak.NormalEquations:
         """The two systems for mean and tensor in Galactic axes, each parameter with its sign, (9,)."""
         rotation = galaxy.icrs_to_galactic()
@@ -86,6 +87,18 @@ class MomentSums:
         )
 
 
+def collected(sample: Callable[[Any, Any], Sample], rows: Any, state: State | None, final: bool) -> MomentSums:
+    """The sums of a block, `sample` giving its arrays in numbers of a kind.
+
+    What the errors make is averaged and taken off, and the passes before the final one only tell the mean about which
+    it takes the moments: for both single precision will do, unless a star is so far off that it is too narrow.
+    """
+    kind = np.float32 if not final and len(rows) >= FEW else np.float64
+    with np.errstate(over="ignore", invalid="ignore"):
+        out = Moments(sample(rows, kind), rows, state, np.float32).sums(meat=final)
+    return out if out.finite else Moments(sample(rows, np.float64), rows, state).sums(meat=final)
+
+
 class Moments:
     """Velocities about a mean, and what of their products the errors make, for one block.
 
@@ -96,165 +109,122 @@ class Moments:
     rows : Stars
     state : State or None
         Of the last pass; about zero where there is none.
+    precision : type, optional
+        Of what the errors make.
     """
 
-    def __init__(self, data: Sample, rows: Any, state: State | None) -> None:
-        self.data, self.rows = data, rows
+    def __init__(self, data: Sample, rows: Any, state: State | None, precision: Any = np.float64) -> None:
+        self.data, self.weight, self.precision = data, rows.weight, precision
         self.group, self.n_groups = group_of(rows)
-        self.distance = 1.0 / data.parallax
-        self.hidden = self._hidden()
+        self.axis = self._axis()
         matrices = None if state is None else state.in_icrs
-        self.mean = None if matrices is None else self._by_row(-matrices[1][:, :, None])[:, 0]
+        self.mean = None if matrices is None else -matrices[1]
         self.tensor = None if matrices is None else matrices[2]
 
     def sums(self, meat: bool = False) -> MomentSums:
         """The sums of the block, by group; with `meat` those that only the errors need."""
-        values = self._values()
-        one = np.ones((1, len(self.rows)))
-        totals = self._total(values, one)[:, :, 0]
-        count, moments = totals[:, 9], totals[:, :9]
-        if self.hidden is None and not self._radial_alone:  # every P is the unit matrix
-            projection, spread = np.outer(count, _UNIT), np.multiply.outer(count, np.outer(_UNIT, _UNIT))
+        values, k = self._values(), self._known
+        if k == 1 and not meat:
+            weighted = values if self.weight is None else values * self.weight
+            totals = grouped_sum(weighted, self.group, self.n_groups)[:, None]
         else:
-            parts = self._projections()
-            projection, spread = self._total(parts, one)[:, :, 0], self._total(parts, parts)
-        scores = values[:9]
-        if meat:
-            scores[3:] -= self._expected()
-        return MomentSums(count, projection, spread, moments, self._total(scores, scores) if meat else None)
+            values = self._sorted(values)
+            totals = self._total(values[:k], values)
+        count, moments, projection, spread = totals[:, 0, 0], totals[:, 0, k:], totals[:, 0, 1:k], totals[:, 1:k, 1:k]
+        if k == 1:
+            projection, spread = np.outer(count, _UNIT), np.multiply.outer(count, np.outer(_UNIT, _UNIT))
+        if not meat:
+            return MomentSums(count, projection, spread, moments)
+        scores = values[k:]
+        scores[3:] -= self._expected()
+        return MomentSums(count, projection, spread, moments, self._total(scores, scores))
 
-    # ---- velocities and their errors ---------------------------------------------------------------------
+    @property
+    def _known(self) -> int:
+        """How many of the `_values` do not depend on the velocities: a one, and P where it is not always 1."""
+        return 1 if self.axis is None else 7
+
+    def _sorted(self, values: Array) -> Array:
+        """The values group after group, in the order that all else by row then has."""
+        order = None if self.group is None else order_of(self.group)
+        if self.group is None or order is None:
+            return values
+        self.group = self.group.take(order)
+        self.weight = None if self.weight is None else self.weight.take(order)
+        self.axis = None if self.axis is None else self.axis.take(order, axis=1)
+        return values.take(order, axis=1)
+
+    def _total(self, a: Array, b: Array) -> Array:
+        return grouped_product(a if self.weight is None else a * self.weight, b, self.group, self.n_groups)
 
     def _values(self) -> Array:
-        """r, the six elements of r r^T - C, and 1, (10, n)."""
-        data, mean = self.data, self._projected_mean()
-        velocity = self._combined({k: data.measured[k] * self.distance for k in data.used})  # type: ignore[operator]
-        out = np.empty((10, len(self.rows)))
-        r, out[9] = np.subtract(velocity, mean, out=out[:3]), 1.0
-        taken, shift = self._parallax_terms(velocity, r)
-        own = self._own_errors()
-        part = np.empty(len(self.rows))
-        for row, (i, j) in zip(out[3:], PAIRS, strict=False):
-            np.multiply(r[i], r[j], out=row)
-            for axis, scaled in own:
-                if i < len(axis) and j < len(scaled):
-                    row -= np.multiply(axis[i], scaled[j], out=part)
-            for one, other in taken:
-                row -= np.multiply(one[i], other[j], out=part)
-                row -= np.multiply(one[j], other[i], out=part)
-        if shift is not None:
-            r -= shift
-        return out
-
-    def _own_errors(self) -> list[tuple[Array, Array]]:
-        """Pairs of vectors whose products add up to <b b>."""
-        data = self.data
-        local = {(a, b): e * (self._scale(a) * self._scale(b)) for (a, b), e in data.errors.items() if b != 3}
-        drawn = {}
-        for a in data.used:
-            terms = [(b, local[min(a, b), max(a, b)]) for b in data.used if (min(a, b), max(a, b)) in local]
-            if terms:
-                drawn[a] = [element * data.axes[b] for b, element in terms]
-        return [(data.axes[a], vector) for a, vectors in drawn.items() for vector in vectors]
-
-    def _parallax_terms(self, velocity: Array, r: Array) -> tuple[list[tuple[Array, Array]], Array | None]:
-        """Pairs of vectors whose symmetric products the parallax errors add to r r^T, and what they add to r."""
-        data = self.data
-        if (3, 3) not in data.errors:
-            return [], None
-        moving = self._moving_with_distance(velocity)
-        square = data.errors[3, 3] * (self.distance * self.distance)
-        shift = square * moving
-        joint = {k: data.errors[k, 3] for k in data.used if (k, 3) in data.errors}
-        pairs = [(shift, r + 0.5 * moving)]
-        if not joint:
-            return pairs, shift
-        cross = self._combined({k: e * self.distance * self._scale(k) for k, e in joint.items()})
-        return [*pairs, (-cross, r + moving)], shift - cross
-
-    def _moving_with_distance(self, velocity: Array) -> Array:
-        """What of a velocity goes with the distance: the tangential part, less what is known of the Sun's."""
-        data, out = self.data, velocity
-        if data.known_sun is not None:
-            out = out - self._projected(data.known_sun)
-        if 2 not in data.used:
-            return out
-        radial = np.asarray(data.radial_velocity)
-        return out - (radial if data.has_radial is None else np.where(data.has_radial, radial, 0.0)) * data.axes[2]
-
-    def _scale(self, k: int) -> Any:
-        """What makes a velocity of the local component k."""
-        return A * self.distance if k < 2 else 1.0
-
-    def _combined(self, local: dict[int, Any]) -> Array:
-        """A vector (3, n) from some of its local components; zero for a radial velocity that is not there."""
-        if 2 in local and self.data.has_radial is not None:
-            local = {**local, 2: np.where(self.data.has_radial, local[2], 0.0)}
-        first, *others = sorted(local, key=lambda k: -len(self.data.axes[k]))
-        out = np.zeros((3, len(self.rows)))
-        np.multiply(self.data.axes[first], local[first], out=out[: len(self.data.axes[first])])
-        for k in others:
-            for row, axis in zip(out, self.data.axes[k], strict=False):
-                row += axis * local[k]
+        """A one, the six elements of P where it is not always 1, r, and the six of r r^T - C: (10 or 16, n)."""
+        data, k = self.data, self._known
+        distance = 1.0 / data.parallax
+        velocity = combined(data, {a: data.measured[a] * distance for a in data.used})  # type: ignore[operator]
+        out = np.empty((k + 9, velocity.shape[1]), velocity.dtype)
+        out[0] = 1.0
+        if self.axis is not None:
+            self._project_into(out[1:k])
+        r = velocity - self._projected_mean()
+        noise, shift = added(data, velocity, r, self.precision) if data.errors else (None, 0.0)
+        moved = np.subtract(r, shift, out=out[k : k + 3])
+        squares = out[k + 3 :]
+        for i, first in enumerate(FIRST):
+            np.multiply(r[i], moved[i:], out=squares[first : first + 3 - i])
+        if noise is not None:
+            squares -= noise
         return out
 
     # ---- projections -------------------------------------------------------------------------------------
-
-    def _hidden(self) -> Array | None:
-        """The directions along which nothing is known, zero where there is none; None where there is none at all."""
-        if 2 not in self.data.used:
-            return self.data.axes[2]
-        has = self.data.has_radial
-        return None if has is None or 0 not in self.data.used else self.data.axes[2] * ~has
 
     @property
     def _radial_alone(self) -> bool:
         return self.data.used == (2,)
 
-    def _projected(self, vector: Array) -> Array:
-        """P times vectors (3, n) or (3, 1)."""
-        axis = self.data.axes[2] if self._radial_alone else self.hidden
-        if axis is None:
-            return vector
-        along = axis * (axis * vector).sum(axis=0)
-        return along if self._radial_alone else vector - along
+    def _axis(self) -> Array | None:
+        """The directions along which nothing is known, zero where there is none; None where all of it is always known.
 
-    def _projected_mean(self) -> Array:
-        return np.zeros((3, 1)) if self.mean is None else self._projected(self.mean.reshape(3, -1))
+        Of radial velocities alone, those along which something is.
+        """
+        if self.data.used != (0, 1, 2):
+            return self.data.axes[2]
+        return None if self.data.has_radial is None else self.data.axes[2] * ~self.data.has_radial
 
-    def _projections(self) -> Array:
+    def _projected_mean(self) -> Any:
+        """P times the mean, (3, n) or (3, 1)."""
+        if self.mean is None:
+            return 0.0
+        mean = self._by_row(self.mean.T.astype(self.data.parallax.dtype))
+        if self.axis is None:
+            return mean
+        along = self.axis * (self.axis * mean).sum(axis=0)
+        return along if self._radial_alone else mean - along
+
+    def _project_into(self, out: Array) -> None:
         """The six elements of P, (6, n)."""
-        if self._radial_alone:
-            return velocity_model.outer(self.data.axes[2])
-        if self.hidden is None:
-            return np.repeat(_UNIT[:, None], len(self.rows), axis=1)
-        out = velocity_model.outer(self.hidden)
-        return np.subtract(_UNIT[:, None], out, out=out)
+        assert self.axis is not None
+        for row, unit, (i, j) in zip(out, _UNIT, PAIRS, strict=True):
+            np.multiply(self.axis[i], self.axis[j], out=row)
+            if not self._radial_alone:
+                np.subtract(unit, row, out=row)
 
     def _expected(self) -> Array:
-        """The six elements of P Sigma P, (6, n)."""
+        """The six elements of P Sigma P, (6, n) or (6, 1)."""
         assert self.tensor is not None
-        whole = self._by_row(self.tensor).reshape(3, 3, -1)
-        six = whole[tuple(np.array(PAIRS).T)]
-        axis = self.data.axes[2] if self._radial_alone else self.hidden
-        if axis is None:
+        six = self._by_row(np.ascontiguousarray(self.tensor[:, *_ROWS].T))
+        if self.axis is None:
             return six
-        drawn = np.einsum("ijn,jn->in", np.broadcast_to(whole, (3, 3, axis.shape[1])), axis)
-        along = (axis * drawn).sum(axis=0)
+        drawn = np.stack([along(self.axis, six[places]) for places in PLACE])
+        within = along(self.axis, drawn)
         if self._radial_alone:
-            return along * velocity_model.outer(axis)
-        rest = drawn - 0.5 * along * axis
-        cross = np.stack([axis[i] * rest[j] + axis[j] * rest[i] for i, j in PAIRS])
-        return six - cross
+            return within * velocity_model.outer(self.axis)
+        rest = drawn - 0.5 * within * self.axis
+        return six - np.stack([self.axis[i] * rest[j] + self.axis[j] * rest[i] for i, j in PAIRS])
 
-    def _by_row(self, matrices: Array) -> Array:
-        if self.group is None or len(matrices) == 1:
-            return matrices[0]
-        return np.repeat(np.moveaxis(matrices, 0, -1), np.bincount(self.group, minlength=len(matrices)), axis=-1)
-
-    def _total(self, a: Array, b: Array) -> Array:
-        times = self.rows.weight
-        return grouped_product(a if times is None else a * times, b, self.group, self.n_groups)
+    def _by_row(self, values: Array) -> Array:
+        """Values (k, G) of the groups by row, (k, n); of a single group (k, 1)."""
+        return values if self.group is None or values.shape[1] == 1 else values.take(self.group, axis=1)
 
 
 def moved_moments(normal: ak.NormalEquations, state: State | None, field: Field, shape: Array) -> State:
