@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from astrokin.angles import dot
 from astrokin.velocity_model import PAIRS, PLACE, TWICE, Sample
 
 Array = NDArray[np.float64]
@@ -130,8 +131,10 @@ class Weights:
     @property
     def trace(self) -> Array:
         """Trace of W of each row."""
-        w = self.matrices
-        return w[0] + w[3] + w[5]
+        reduced = {c for c, _ in self.lower}
+        vectors = self.vectors  # of unit length where nothing was taken off
+        parts = [dot(vectors[c], self.drawn[c]) if c in reduced else d for c, d in self.precision.items()]
+        return reduce(np.add, parts)
 
     @property
     def trace_of_square(self) -> Array:

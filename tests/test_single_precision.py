@@ -49,6 +49,27 @@ def test_it_changes_neither_the_results_nor_their_errors(estimator, double):
         assert abs(quick.error[name] / error - 1.0) < 1e-5, name
 
 
+@pytest.mark.parametrize("dispersion", ["isotropic", "full"])
+@pytest.mark.parametrize("information", [False, True])
+@pytest.mark.parametrize("cls", [E.OortConstants, E.SolarMotion])
+def test_its_scores_are_good_enough_for_every_pass(cls, dispersion, information):
+    """To a small part of the step that counts as none, a thousandth of an error."""
+    estimator = cls(dispersion=dispersion)
+    stars, truth = estimator.simulate(MANY, np.random.default_rng(6))
+    values = np.array([[truth[k].value for k in truth]])
+    normals = []
+    for single in (True, False):
+        told = np.zeros((1, values.shape[1], values.shape[1])) if information and single else None
+        state = linear_field.State(values, 600.0 * np.eye(3)[None], estimator.field, single=single, information=told)
+        collect = Collect(estimator, Selection(needs=estimator.needs), Params(state, False))
+        parts = [collect(stars[k : k + (1 << 14)]).summary for k in range(0, len(stars), 1 << 14)]
+        whole = reduce(lambda a, b: a.merge(b), parts)
+        normals.append(whole.normal_equations(estimator._shape, estimator.field, information=told))
+    quick, exact = normals
+    error = np.sqrt(np.einsum("gii->gi", exact.matrix))
+    np.testing.assert_allclose(quick.vector / error, exact.vector / error, rtol=0.0, atol=2e-4)
+
+
 def test_it_is_used(monkeypatch):
     kinds = set()
     sample = linear_fit.velocity_model.sample

@@ -44,14 +44,14 @@ def sums(data: Sample, state: State, misfit: bool) -> Sums:
     for a, axis in ((a, data.axes[a]) for a in data.used):
         pull[a] *= parallax
         field[: len(axis)] -= axis @ pull[a]
-        scatter += float(np.vdot(pull[a], pull[a]))
+        scatter += float((pull[a] * pull[a]).sum())  # pairwise, unlike a scalar product
     for element in w.values():
         element *= square
     spread = sum((1.0 if a == b else 2.0) * float(np.vdot(v, v)) for (a, b), v in w.items())
-    level = _total(w, data)
+    level = sum(float(w[a, a].sum()) for a in data.used)
     return Sums(
-        level=level[None],
-        weight=level[_ROWS][None, :, None],
+        level=np.full((1, 1, 1), level),
+        weight=_total(w, data)[_ROWS][None, :, None],
         spread=np.full((1, 1, 1), spread),
         field=field[None, :, None],
         scatter=np.full((1, 1, 1), scatter),

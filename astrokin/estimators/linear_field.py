@@ -179,34 +179,40 @@ class Terms:
         pull, regressor = self.pull, self.regressor
         if meat:  # the result rests on the scores
             pull, regressor = (a.astype(np.float64, copy=False) for a in (pull, regressor))
-        scores = {"field": self._total(pull, regressor), "tally": self._tally(misfit)}
-        pull = -regressor[-1] * pull
-        scores["scatter"] = self._square(pull) if self.isotropic else self._total(pull, pull)
+        scores = {
+            "field": self._total(pull, regressor),
+            "scatter": self._scatter_of(-regressor[-1] * pull),
+            "level": self._level(pull.dtype),
+            "tally": self._tally(misfit),
+        }
         if not information:
-            return Sums(**scores, level=self._level())
+            return Sums(**scores)
         outer = velocity_model.outer(self.regressor)
         weight, spread = self._total(self.weight, outer), self._spread()
-        if not meat:  # parallax^2 is the square of the last regressor
-            return Sums(**scores, level=velocity_model.symmetric(weight[:, :, -1]), weight=weight, spread=spread)
-        scores["level"] = self._fine_level()
+        if not meat:
+            return Sums(**scores, weight=weight, spread=spread)
         pull = self.parallax * self.pull
         errors = {"meat": self._meat(pull), "leverage": self._leverage(outer), "bias": self._bias()}
         return Sums(**scores, weight=weight, spread=spread, **errors)
 
-    def _level(self) -> Array:
-        """Sums of parallax^2 W, (G, 3, 3), from its factors."""
-        square = self.parallax * self.parallax
-        out = np.zeros((group_of(self.rows)[1], 3, 3))
-        for c, vector in self.weights.vectors.items():
-            k = len(vector)
-            out[:, :k, :k] += self._total(square * self.weights.drawn[c], vector)
-        return out
+    def _scatter_of(self, pull: Array) -> Array:
+        """Sums of the products of the components of vectors (3, n), (G, 3, 3); (G, 1, 1) with their trace."""
+        if self.isotropic:
+            return self._summed(dot(pull, pull)[None])[:, :, None]
+        return velocity_model.symmetric(self._summed(velocity_model.outer(pull)))
 
-    def _fine_level(self) -> Array:
-        """Sums of parallax^2 W, (G, 3, 3), in double precision."""
-        parts = (self.parallax * self.parallax) * self.weight
-        total = self._total(parts.astype(np.float64, copy=False), np.ones((1, len(self.rows))))
-        return velocity_model.symmetric(total[:, :, 0])
+    def _level(self, kind: Any) -> Array:
+        """Sums of parallax^2 W, (G, 3, 3); (G, 1, 1) with their trace."""
+        square = self.parallax * self.parallax
+        if self.isotropic:
+            return self._summed((square * self.weights.trace).astype(kind, copy=False)[None])[:, :, None]
+        return velocity_model.symmetric(self._summed((square * self.weight).astype(kind, copy=False)))
+
+    def _summed(self, values: Array) -> Array:
+        """Sums of values (k, n) over the rows, (G, k); pairwise, so that single precision loses nothing."""
+        if self.rows.group is None and self.rows.weight is None:
+            return values.sum(axis=1)[None].astype(np.float64, copy=False)
+        return self._total(values.astype(np.float64, copy=False), np.ones((1, len(self.rows))))[:, :, 0]
 
     def _spread(self) -> Array:
         """Sums of parallax^4 W W (G, 6, 6); of their trace alone, (G, 1, 1), where the dispersion is isotropic."""
@@ -215,12 +221,6 @@ class Terms:
             return self._total((square * square)[None], self.weights.trace_of_square[None])
         spread = square * self.weight
         return self._total(spread, spread)
-
-    def _square(self, vector: Array) -> Array:
-        """Sums of the squares of vectors (3, n), (G, 1, 1)."""
-        if self.rows.group is None and self.rows.weight is None:
-            return np.full((1, 1, 1), np.vdot(vector, vector))
-        return self._total(self._ones, dot(vector, vector)[None])
 
     def _leverage(self, outer: Array) -> Array:
         """Sums of parallax^2 W W xi xi, (G, 21, s): what the fitted field takes off the scatter.
@@ -336,7 +336,7 @@ class Sums:
     field : ndarray, shape (G, 3, r)
         Sums of (W e)_i xi_k with the r regressors xi, of which the last is minus the parallax.
     level : ndarray, shape (G, 3, 3)
-        Sums of parallax^2 W_ij.
+        Sums of parallax^2 W_ij; (G, 1, 1) with their trace where the dispersion is isotropic.
     scatter : ndarray, shape (G, 3, 3)
         Sums of parallax^2 (W e)_i (W e)_j; (G, 1, 1) with their trace where the dispersion is isotropic.
     tally : ndarray, shape (G, 4)
@@ -380,7 +380,7 @@ class Sums:
         """Score and expected information of the parameters of the field and the dispersion."""
         rotation = galaxy.icrs_to_galactic()
         if shape.shape[1] == 1:
-            scatter = 0.5 * (self.scatter[:, 0] - np.einsum("gii->g", self.level)[:, None])
+            scatter = 0.5 * (self.scatter - self.level)[:, 0]
         else:
             turned = rotation @ (self.scatter - self.level) @ rotation.T
             scatter = 0.5 * turned[:, *_ROWS] * velocity_model.TWICE @ shape

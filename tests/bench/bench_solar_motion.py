@@ -1,13 +1,12 @@
-"""The solar motion: a pass and the final pass, and the mean velocity, by groups too, by the general tools of others."""
+"""The solar motion: each pass of the fit, and the mean velocity, by groups too, by the general tools of others."""
 
 import numpy as np
 from scipy import stats
-from timing import best, optional, peak, show
+from timing import best, optional, passes, peak, show, show_passes
 
 import astrokin as ak
 from astrokin import engines
-from astrokin.estimators.linear_field import State
-from astrokin.folding import Collect, Params
+from astrokin.folding import Collect
 from astrokin.selection import Selection
 from astrokin.units import A
 
@@ -18,7 +17,6 @@ estimator = ak.estimators.SolarMotion()
 stars, truth = estimator.simulate(N, np.random.default_rng(1))
 plain = {k: getattr(stars, k) for k in ("ra", "dec", "parallax", "pmra", "pmdec", "radial_velocity")}
 covariance = stars.raw.covariance
-state = State(np.array([[truth[k].value for k in truth]]), truth["sigma2"].value * np.eye(3)[None], estimator.field)
 kind = np.arange(N) % 10
 
 
@@ -33,18 +31,13 @@ class Doors:
         return self
 
 
-def fold(collect, errors=True):
-    sample = ak.Stars(**plain, covariance=covariance if errors else None)
-    return engines.fold(collect, engines.MemorySource(sample))
+def sample(errors):
+    """The stars through the door, which looks at them but does not copy them."""
+    return ak.Stars(**plain, covariance=covariance if errors else None, copy=False)
 
 
-def one_pass(errors=True, final=False, quick=True, **options):
-    chosen = ak.estimators.SolarMotion(**options)
-    if not quick:
-        chosen = ak.estimators.SolarMotion(dispersion="diagonal", **options)
-    values = state if quick else State.start(1, chosen._shape, chosen.field)
-    collect = Collect(chosen, Selection(needs=chosen.needs), Params(values, final))
-    return lambda: fold(collect, errors)
+def fold(collect):
+    return engines.fold(collect, engines.MemorySource(sample(True)))
 
 
 def moments():
@@ -61,14 +54,13 @@ def velocities(some):
 
 fit = estimator.fit(stars)
 print(f"  {fit.passes} passes; V = {fit['V']:.3f} ± {fit.error['V'].value:.3f} (truth {truth['V'].value})")
+for use in (("pm",), ("rv",), ("pm", "rv")):
+    for errors in (False, True):
+        name = f"{' + '.join(use)}, {'with' if errors else 'without'} errors, door included"
+        show_passes(name, passes(ak.estimators.SolarMotion(use=use), lambda errors=errors: sample(errors)))
+show_passes("an ellipsoid fitted along", passes(ak.estimators.SolarMotion(dispersion="diagonal"), lambda: sample(True)))
 times = [
-    ("astrokin: a pass, door, errors and weights included", best(one_pass(), N)),
-    ("astrokin: of it, door and angles to axes", best(lambda: fold(Doors()), N)),
-    ("astrokin: a pass, no measurement errors", best(one_pass(errors=False), N)),
-    ("astrokin: a pass, proper motions only", best(one_pass(use=("pm",)), N)),
-    ("astrokin: a pass, radial velocities only", best(one_pass(use=("rv",)), N)),
-    ("astrokin: the final pass, with the sandwich", best(one_pass(final=True), N)),
-    ("astrokin: a pass, an ellipsoid fitted along", best(one_pass(quick=False), N)),
+    ("astrokin: the door, and angles to axes", best(lambda: fold(Doors()), N)),
     ("astrokin: moments over the sky", best(moments, N)),
     ("astrokin: the whole fit", best(lambda: estimator.fit(stars), N, runs=3)),
 ]
@@ -106,4 +98,4 @@ if models is not None:
             best(lambda: models.OLS(seen, axes).fit(cov_type="HC1").bse, FEW, runs=2),
         )
     )
-show(times, times[0][0])
+show(times, "astrokin: the whole fit")

@@ -26,6 +26,37 @@ def show(rows, first):
         print(f"  {name:58s} {time_per_star:9.1f} ns/star {time_per_star / base:8.2f} x   (spread {spread:.2f})")
 
 
+def passes(estimator, sample, runs=5):
+    """The time of each pass of a fit, ns per star: of making the sample, the fold and the step, as in a fit."""
+    taken = [list(_each_pass(estimator, sample)) for _ in range(runs)]
+    return [min(times) for times in zip(*taken, strict=True)]
+
+
+def _each_pass(estimator, sample):
+    # Here, so that what does not need astrokin runs without.
+    from astrokin import engines, folding
+
+    params, count = None, 0
+    while True:
+        start = time.perf_counter()
+        stars = sample()
+        collect = folding.Collect(estimator, folding._selection(estimator), params)
+        fit = estimator.solve(engines.fold(collect, engines.MemorySource(stars)).summary, params)
+        yield (time.perf_counter() - start) * 1e9 / len(stars)
+        if params is not None and params.final:
+            return
+        count += 1
+        params = folding.Params(fit.state, fit.converged or count >= estimator.max_passes - 1)
+
+
+def show_passes(name, times):
+    """Print the times of the passes of a fit and, but for the final one, their mean."""
+    *before, final = times
+    mean = sum(before) / len(before)
+    each = " ".join(f"{t:.0f}" for t in before)
+    print(f"  {name:44s} {mean:6.1f} ns/star and pass ({each}), the final one {final:.0f}: {final / mean:.2f} x")
+
+
 def optional(name):
     """A module that only the comparison needs, or None."""
     try:
