@@ -144,4 +144,6 @@ def galactocentric(
     from astropy.coordinates import galactocentric_frame_defaults
 
     height = None if z_sun is None else float(z_sun.to_value(u.kpc))
-    return _galactocentric(str(galactocentric_frame_defaults.get()), height)
+    # Asked for block by block: where nobody has set the defaults they need not be spelled out, which takes a while.
+    untouched = getattr(galactocentric_frame_defaults, "_value", "") is None
+    return _galactocentric("" if untouched else str(galactocentric_frame_defaults.get()), height)

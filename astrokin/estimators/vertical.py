@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import astropy.units as u
@@ -16,7 +17,8 @@ from astrokin.estimators import vertical_models as models
 from astrokin.estimators import vertical_solution, vertical_splines
 from astrokin.estimators.vertical_bins import data as bin_data
 from astrokin.estimators.vertical_joint import Joint
-from astrokin.estimators.vertical_kernels import Bins, Sums, Weights, heights_and_velocities, outside, sums
+from astrokin.estimators.vertical_kernels import Bins, Sums, Weights, sums
+from astrokin.estimators.vertical_motion import heights_and_velocities, outside
 from astrokin.estimators.vertical_profiles import UNITS, Profiles
 from astrokin.summaries import group_of
 
@@ -248,7 +250,7 @@ class JeansKz(ak.Estimator):
 
     # ---- one pass ----------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def _bins(self) -> Bins:
         low, high = (None if r is None else float(r.to_value(u.kpc)) for r in (self.R_min, self.R_max))
         return Bins(
@@ -262,7 +264,7 @@ class JeansKz(ak.Estimator):
 
     def unusable(self, rows: Any) -> dict[str, Any]:
         """Stars that stand in none of the bins, or have no weight."""
-        out: dict[str, Any] = outside(rows, ak.galaxy.galactocentric(self.z_sun), self._bins)
+        out: dict[str, Any] = outside(rows, ak.galaxy.galactocentric(self.z_sun), self._bins.limits)
         if self.weight is not None:
             out |= {reason: mask for reason, mask in self.unfit(rows).items() if repr(self.weight.name) in reason}
         return out
