@@ -196,7 +196,8 @@ class Observer(LocalSky, Parametrised):
 
         One time is evaluated once, however many rows there are. Of times by row, few distinct ones are evaluated
         exactly; many are read off polynomials through exact evaluations (20 in every 16 days), good to 0.1 nas in
-        parallax at 1 arcsec and to 0.7 nas in aberration, with the diurnal motion of a place on the ground.
+        parallax at 1 arcsec and to 0.7 nas in aberration, with the diurnal motion of a place on the ground; so are some
+        hundreds for whose days that has been done, as in the last block of many.
 
         Parameters
         ----------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -34,6 +35,33 @@ def _nodes(n: int) -> Array:
     return np.polynomial.chebyshev.chebpts1(n)
 
 
+@dataclass(frozen=True, eq=False)
+class Located:
+    """Where times lie: the spans that are needed, and of each time the cell in these, and the place in that, -1 to 1."""
+
+    spans: Spans
+    cell: Spans
+    s: Array
+
+
+def located(days: Array) -> Located:
+    """Where times (days) lie."""
+    day = np.floor(days)
+    s = days - day
+    s *= 2.0
+    s -= 1.0
+    cell = day.astype(np.intp)
+    span = cell >> _SHIFT
+    cell -= span << _SHIFT
+    low = span.min()
+    span -= low
+    used = np.flatnonzero(np.bincount(span))
+    first = np.zeros(int(used[-1]) + 1, np.intp)
+    first[used] = SPAN * np.arange(len(used))
+    cell += first.take(span)
+    return Located(low + used, cell, s)
+
+
 class Table:
     """Values of a smooth function of time, (k, n) at n times, from polynomials that are made where they are needed.
 
@@ -48,26 +76,24 @@ class Table:
     def __init__(self, function: Callable[[Array], Array], orders: tuple[int, ...]) -> None:
         self._function, self._orders = function, orders
         self._spans: dict[int, Array] = {}
-        self._last: tuple[bytes, tuple[Array, Spans, int]] | None = None
+        self._last: tuple[bytes, Array] | None = None
 
     def __call__(self, days: Array, slopes: slice = slice(0)) -> tuple[Array, Array]:
         """The values (k, n) at times in days, and the derivatives per day of those in `slopes`."""
-        day = np.floor(days)
-        s = days - day
-        s *= 2.0
-        s -= 1.0
-        cell = day.astype(np.intp)
-        table, first, low = self._stacked(spans(cell))
-        span = cell >> _SHIFT
-        cell -= span << _SHIFT
-        span -= low
-        cell += first.take(span)
-        values = np.empty((len(self._orders), len(days)))
-        derivatives = np.empty((len(self._orders[slopes]), len(days)))
-        for start in range(0, len(days), _BLOCK):
+        return self.read(located(days), slopes)
+
+    def read(self, where: Located, slopes: slice = slice(0)) -> tuple[Array, Array]:
+        """The same at times that have been `located`."""
+        table, s, n = self._stacked(where.spans), where.s, len(where.s)
+        values, derivatives = np.empty((len(self._orders), n)), np.empty((len(self._orders[slopes]), n))
+        for start in range(0, n, _BLOCK):
             rows = slice(start, start + _BLOCK)
-            self._evaluate(table, cell[rows], s[rows], values[:, rows], derivatives[:, rows], slopes)
+            self._evaluate(table, where.cell[rows], s[rows], values[:, rows], derivatives[:, rows], slopes)
         return values, derivatives
+
+    def holds(self, wanted: Spans) -> bool:
+        """Whether the polynomials for these spans have been made."""
+        return all(k in self._spans for k in wanted.tolist())
 
     def _evaluate(self, table: Array, cell: Spans, s: Array, values: Array, derivatives: Array, slopes: slice) -> None:
         ends = np.cumsum(self._orders)
@@ -77,24 +103,21 @@ class Table:
         for part, out in zip(parts, values, strict=True):
             _horner(part, cell, s, out)
 
-    def _stacked(self, wanted: Spans) -> tuple[Array, Spans, int]:
-        """Coefficients (sum of orders, cells) of the spans, where each span begins, and the first span."""
+    def _stacked(self, wanted: Spans) -> Array:
+        """Coefficients (sum of orders, cells) of the spans."""
         key = wanted.tobytes()
         if self._last is None or self._last[0] != key:
             self._last = key, self._gathered(wanted)
         return self._last[1]
 
-    def _gathered(self, wanted: Spans) -> tuple[Array, Spans, int]:
+    def _gathered(self, wanted: Spans) -> Array:
         missing = [k for k in wanted.tolist() if k not in self._spans]
         if len(self._spans) + len(missing) > _KEPT:
             self._spans.clear()
             missing = wanted.tolist()
         if missing:
             self._make(np.array(missing))
-        low = int(wanted[0])
-        first = np.zeros(int(wanted[-1]) - low + 1, np.intp)
-        first[wanted - low] = SPAN * np.arange(len(wanted))
-        return np.concatenate([self._spans[k] for k in wanted.tolist()], axis=1), first, low
+        return np.concatenate([self._spans[k] for k in wanted.tolist()], axis=1)
 
     def _make(self, missing: Spans) -> None:
         times = (missing[:, None] + 0.5 * (_nodes(NODES) + 1.0)) * SPAN
@@ -104,14 +127,6 @@ class Table:
         ]
         for k, coefficients in zip(missing, np.concatenate(parts, axis=1), strict=True):
             self._spans[int(k)] = coefficients
-
-
-def spans(day: Spans) -> Spans:
-    """The spans of 16 days that whole days fall in, sorted."""
-    span = day >> _SHIFT
-    low = span.min()
-    span -= low
-    return low + np.flatnonzero(np.bincount(span))
 
 
 def _horner(coefficients: Array, cell: Spans, s: Array, out: Array) -> None:

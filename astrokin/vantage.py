@@ -16,7 +16,7 @@ from astrokin.angles import dot, sine_cosine
 from astrokin.earth_rotation import tell_where_unknown
 from astrokin.ephemeris import demand_reached
 from astrokin.errors import InputError
-from astrokin.polynomials import NODES, Table, spans
+from astrokin.polynomials import NODES, Located, Table, located
 from astrokin.times import demand_scale, without_note_on_future
 from astrokin.units import KM_S
 
@@ -27,6 +27,8 @@ _YEAR = 365.25
 _J2000 = 2451545.0
 #: Step (days) of the derivative of exact velocities, five-point; it has 3e-8 of the diurnal acceleration as error.
 _STEP = 0.004
+#: The least times of the last block of many that are read off what the blocks before have made, as those were.
+_REST = 256
 #: Days beyond which times are surely not meant to be interpolated; the table of spans stays small.
 _LONGEST = 1e6
 
@@ -60,7 +62,9 @@ def vantage(position: Array, velocity: Array, acceleration: Array | None, sun: A
     """A `Vantage` from barycentric vectors (au; units of c; per year; au)."""
     apart = position - sun
     distance = np.sqrt(dot(apart, apart))
-    return Vantage(position, velocity, acceleration, apart / np.where(distance > 0.0, distance, 1.0), distance)
+    away = distance if (distance > 0.0).all() else np.where(distance > 0.0, distance, 1.0)
+    apart *= 1.0 / away
+    return Vantage(position, velocity, acceleration, apart, distance)
 
 
 # ---- times -----------------------------------------------------------------------------------------------
@@ -133,18 +137,29 @@ class Track:
         """From days (n,) since J2000: one time for all, few exactly, many interpolated."""
         if (days == days[0]).all():
             return self._exact(days[:1], acceleration)
-        if not _repeated(days) and _many(days):
-            return self._read(days, acceleration)
+        if not _repeated(days) and (where := self._read_at(days, self._slow, self._turns)):
+            return self._read(days, where, acceleration)
         distinct, row = np.unique(days, return_inverse=True)
-        at = (self._read if _many(distinct) else self._exact)(distinct, acceleration)
+        where = self._read_at(distinct, self._slow, self._turns)
+        at = self._read(distinct, where, acceleration) if where else self._exact(distinct, acceleration)
         found = (at.position, at.velocity, at.acceleration, at.from_sun, at.sun_distance)
         return Vantage(*(None if v is None else v[..., row] for v in found))  # type: ignore[arg-type]
+
+    def _read_at(self, days: Array, *tables: Table) -> Located | None:
+        """Where times lie that polynomials serve: many, or the rest of many, for which they have been made."""
+        if len(days) < _REST or np.ptp(days) > _LONGEST:
+            return None
+        where = located(days)
+        many = len(days) > NODES * len(where.spans)
+        needed = tables if self._grounded else tables[:1]
+        return where if many or all(table.holds(where.spans) for table in needed) else None
 
     def sun(self, days: Array) -> Array:
         """The Sun's barycentric position, au."""
         if (days == days[0]).all():
             return self._exact_sun(days[:1])
-        return self._sun(days)[0] if _many(days) else self._exact_sun(days)
+        where = self._read_at(days, self._sun)
+        return self._sun.read(where)[0] if where else self._exact_sun(days)
 
     # ---- exactly -----------------------------------------------------------------------------------------
 
@@ -180,12 +195,12 @@ class Track:
         with without_note_on_future():
             return places.turning(self._location, _time(self._scale, days), places.EARTH_RATE * days)
 
-    def _read(self, days: Array, acceleration: bool) -> Vantage:
-        values, slopes = self._slow(days, slice(3, 6) if acceleration else slice(0))
+    def _read(self, days: Array, where: Located, acceleration: bool) -> Vantage:
+        values, slopes = self._slow.read(where, slice(3, 6) if acceleration else slice(0))
         place, motion, sun = values[:3], values[3:6], values[6:]
         gain = slopes * _YEAR if acceleration else None
         if self._grounded:
-            a, b, pole = self._turns(days)[0].reshape(3, 3, -1)
+            a, b, pole = self._turns.read(where)[0].reshape(3, 3, -1)
             sine, cosine = sine_cosine(_degrees_turned(days))
             turned = a * cosine
             turned += b * sine
@@ -215,13 +230,6 @@ def _degrees_turned(days: Array) -> Array:
 def _repeated(days: Array) -> bool:
     """Whether few times seem to serve many rows: sorting out which costs as much as interpolating."""
     return len(np.unique(days[:64])) <= 16
-
-
-def _many(days: Array) -> bool:
-    """Whether the nodes of the polynomials are fewer than the times."""
-    if len(days) <= NODES or np.ptp(days) > _LONGEST:
-        return False
-    return len(days) > NODES * len(spans(np.floor(days).astype(np.intp)))
 
 
 @lru_cache(maxsize=16)

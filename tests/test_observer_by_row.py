@@ -13,7 +13,7 @@ from astropy.time import Time
 from astropy.utils.masked import Masked
 
 import astrokin as ak
-from astrokin import places
+from astrokin import places, vantage
 from astrokin.errors import InputError
 from astrokin.parameters import Parametrised
 from astrokin.testing import samples
@@ -65,6 +65,23 @@ def test_few_times_are_exact():
         position, velocity = ak.Observer(times[row]).barycentric()
         assert np.abs(found.position[:, row] - position.value).max() < 1e-12  # the time in days has a last digit, too
         assert np.abs(found.velocity[:, row] - (velocity / c).to_value(u.one)).max() < 1e-17
+
+
+@pytest.mark.parametrize("location", ["geocenter", PARANAL], ids=str)
+def test_the_last_block_of_many_is_read_off_what_the_others_have_made(location, monkeypatch):
+    times = years(N) - 30.0
+    first = seen(times, location)
+    rest = times[: vantage._REST]
+    monkeypatch.setattr(places, "body", None)  # nothing is asked for again
+    np.testing.assert_allclose(seen(rest, location).position, first.position[:, : len(rest)], rtol=0, atol=1e-15)
+
+
+def test_a_few_times_are_exact_whatever_has_been_made():
+    times = years(N) - 60.0
+    seen(times)
+    few = times[: vantage._REST - 1]
+    position, _ = ak.Observer(few[0]).barycentric()
+    assert np.abs(seen(few).position[:, 0] - position.value).max() < 1e-12
 
 
 def test_distinct_times_are_evaluated_once(monkeypatch):

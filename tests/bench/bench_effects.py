@@ -126,7 +126,13 @@ with_errors = ak.Stars(**given, epoch=START, covariance=ak.Covariance(errors={k:
 
 
 def places_of(observer):
-    return lambda: [observer.bound(block).seen() for block in blocks]
+    """The observer's places block by block, none kept: as an effect has them."""
+
+    def act():
+        for block in blocks:
+            observer.bound(block).seen()
+
+    return act
 
 
 show(
