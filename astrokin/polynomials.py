@@ -37,7 +37,7 @@ def _nodes(n: int) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Located:
-    """Where times lie: the spans that are needed, and of each time the cell in these, and the place in that, -1 to 1."""
+    """Where times lie: the spans needed, and of each time the cell in these and the place in that, -1 to 1."""
 
     spans: Spans
     cell: Spans
