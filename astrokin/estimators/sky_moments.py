@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from astrokin import galaxy, velocity_model
 from astrokin.angles import dot
-from astrokin.summaries import group_of, grouped_product
+from astrokin.summaries import group_of, grouped_product, order_of
 from astrokin.units import A
 
 Array = NDArray[np.float64]
@@ -30,9 +30,10 @@ def cells(direction: Array, bands: int) -> NDArray[np.intp]:
     if not bands:
         return np.zeros(direction.shape[1], np.intp)
     x, y, z = direction
-    band = np.clip(((z + 1.0) * (0.5 * bands)).astype(np.intp), 0, bands - 1)
-    turn = np.arctan2(y, x) / (2.0 * np.pi) % 1.0
-    return band * (2 * bands) + np.minimum((turn * (2 * bands)).astype(np.intp), 2 * bands - 1)
+    band = ((z + 1.0) * (0.5 * bands)).astype(np.intp)
+    sector = (np.arctan2(y, x) * (bands / np.pi) + bands).astype(np.intp)
+    # Round-off at the edges of the sky, which are inside.
+    return np.clip(band, 0, bands - 1) * (2 * bands) + np.clip(sector, 0, 2 * bands - 1)
 
 
 def number_of_cells(bands: int) -> int:
@@ -80,15 +81,18 @@ class SkyMoments:
         group, n_groups = group_of(rows)
         c = number_of_cells(bands)
         place = cells(direction, bands) + (0 if group is None else group * c)
-        order = np.argsort(place, kind="stable")
-        place = place[order]
-        y = np.concatenate([part for has, velocity in kinds.values() for part in (has[None], velocity)])[:, order]
-        times = 1.0 if rows.weight is None else rows.weight[order]
+        order = order_of(place)
+        part = slice(None) if order is None else order
+        stacked = np.empty((4 * len(kinds) + 6, len(rows)))
+        for k, (has, velocity) in enumerate(kinds.values()):
+            stacked[4 * k] = has[part]
+            stacked[4 * k + 1 : 4 * k + 4] = velocity if order is None else velocity.take(order, axis=1)
+        stacked[-6:] = velocity_model.outer(direction if order is None else direction.take(order, axis=1))
+        y = stacked[:-6] if rows.weight is None else stacked[:-6] * rows.weight[part]
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite determines nothing
-            products = grouped_product(y * times, y, place, n_groups * c)
-        outer = velocity_model.outer(direction[:, order])
-        places = grouped_product(y[::4] * times, outer, place, n_groups * c)
-        return cls(products.reshape(n_groups, c, *products.shape[1:]), places.reshape(n_groups, c, *places.shape[1:]))
+            sums = grouped_product(y, stacked, place[part], n_groups * c)
+        sums = sums.reshape(n_groups, c, *sums.shape[1:])
+        return cls(sums[..., :-6], sums[..., ::4, -6:])
 
     def merge(self, other: SkyMoments) -> SkyMoments:
         """The sums of both blocks."""

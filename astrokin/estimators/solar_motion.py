@@ -113,6 +113,11 @@ class SolarMotion(ConstantFieldFit):
         return self.method == "moments"
 
     @property
+    def in_order(self) -> bool:  # type: ignore[override]
+        """Moments are sorted by cells of the sky."""
+        return not self._by_moments
+
+    @property
     def _gradient(self) -> Any:
         return self.field.known
 
