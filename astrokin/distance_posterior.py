@@ -1,28 +1,30 @@
-"""Posterior of the distance of each star from its parallax, by quadrature over the logarithm of the distance.
+"""Posterior of the distance of each star from its parallax, by quadrature over nodes of its own.
 
-The integrand in x = ln r is f = p(r) r exp(-(parallax - 1/r)^2 / (2 sigma^2)). Nodes are equally spaced between the
-distances where the likelihood has fallen to e^-18; the running integral is of third order in each cell, and inverted
-there by its cubic.
+The density in the distance is p(r) exp(-(parallax - 1/r)^2 / (2 sigma^2)); `astrokin.distance_nodes` says where it is
+looked at and how it is integrated. Quantiles are found in the cell by the cubic of the running integral.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from astrokin.distance_nodes import NODES, REACH, Nodes, ends, integrals
 from astrokin.distance_priors import Bound
 
 Array = NDArray[np.float64]
+Index = NDArray[np.intp]
 
-NODES = 48
 #: Rows worked on at a time: their nodes stay in the cache.
 BLOCK = 1 << 11
-_REACH = 6.0  # standard errors to which the likelihood is followed
 _FEW = NODES // 2  # nodes where the posterior is not negligible: if less, they are moved there
 _ROUNDS = 12
-_NEGLIGIBLE = 14.0  # -ln of the share of the posterior that may be left out beyond them
+_NUMBERS = np.arange(NODES, dtype=np.uint8)[:, None]
+#: By which powers of r the density in parallax is that in distance.
+_POWERS = np.array([[0.0], [2.0]])
 
 
 @dataclass(frozen=True)
@@ -48,22 +50,27 @@ def posterior(parallax: Array, error: Array, prior: Bound, shares: tuple[float, 
     """The posteriors of stars with parallaxes and errors in mas; NaN where the prior allows none of the distances."""
     n = len(parallax)
     out = Posterior(np.empty((len(shares), n)), *(np.empty(n) for _ in range(4)))
-    # One room for the nodes of all blocks: fresh memory for each would take longer than the arithmetic.
-    room = np.empty((6, NODES, min(n, BLOCK)))
-    for start in range(0, n, BLOCK):
-        rows = slice(start, min(start + BLOCK, n))
-        _Block(parallax[rows], error[rows], prior[rows], room[:, :, : rows.stop - start]).fill(out, rows, shares)
+    for rows, block in _blocks(parallax, error, prior):
+        block.fill(out, rows, shares)
     return out
 
 
 def log_evidence(parallax: Array, error: Array, prior: Bound) -> Array:
     """Logarithms of the integrals of likelihood times prior; minus infinity where the prior allows no distance."""
     out = np.empty(len(parallax))
-    room = np.empty((6, NODES, min(len(out), BLOCK)))
-    for start in range(0, len(out), BLOCK):
-        rows = slice(start, min(start + BLOCK, len(out)))
-        out[rows] = _Block(parallax[rows], error[rows], prior[rows], room[:, :, : rows.stop - start]).log_evidence()
+    for rows, block in _blocks(parallax, error, prior):
+        out[rows] = block.log_evidence()
     return out
+
+
+def _blocks(parallax: Array, error: Array, prior: Bound) -> Iterator[tuple[slice, _Block]]:
+    n = len(parallax)
+    # One room for the nodes of all blocks: fresh memory for each would take longer than the arithmetic.
+    room = np.empty(5 * NODES * min(n, BLOCK))
+    for start in range(0, n, BLOCK):
+        rows = slice(start, min(start + BLOCK, n))
+        wide = rows.stop - start
+        yield rows, _Block(parallax[rows], error[rows], prior[rows], room[: 5 * NODES * wide].reshape(5, NODES, wide))
 
 
 def mode_of_parallax(parallax: Array, error: Array) -> Array:
@@ -80,139 +87,148 @@ def mode_of_distance(parallax: Array, error: Array) -> Array:
 
 
 class _Block:
-    """Nodes, values and running integrals of a few rows."""
+    """Nodes, values and running integrals of a few rows; distances in a unit of the prior's own."""
 
     def __init__(self, parallax: Array, error: Array, prior: Bound, room: Array) -> None:
-        self.parallax, self.prior = parallax, prior
-        self.x, self.r, self.logarithm, self.f, self.running, self.spare = room
+        self.parallax, self.error, self.prior = parallax, error, prior
+        self.unit = 1.0 if prior.scale is None else prior.scale
+        self.r, self.density, self.f, self.running, self.spare = room
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            self.weight = 1.0 / (error * error)
-            low, high = _ends(parallax, error, prior)
-            self.step = (high - low) / (NODES - 1)
-            self.lost = ~(self.step > 0.0)
+            nodes = Nodes.between(*ends(parallax, error, prior), parallax, error)
+            self.lost = ~(nodes.step > 0.0)
             if self.lost.any():
-                low, self.step = np.where(self.lost, 0.0, low), np.where(self.lost, 1.0, self.step)
-            self._place_nodes(low)
+                first, step = np.where(self.lost, [[0.0], [1.0]], [nodes.first, nodes.step])
+                nodes = Nodes(nodes.curve, first, step)
+            self._place(nodes)
             # A prior of one's own may be much narrower than the likelihood.
             for _ in range(0 if prior.density is None else _ROUNDS):
                 if not self._narrowed():
                     break
+            self._integrate()
 
-    def _place_nodes(self, low: Array) -> None:
-        np.multiply(self.step, np.arange(NODES)[:, None], out=self.x)
-        self.x += low
-        self._integrate()
+    def _place(self, nodes: Nodes) -> None:
+        """Distances, and densities in them without r^2, in units of the largest."""
+        self.nodes, cost = nodes, self.density
+        nodes.fill(cost, self.f, self.spare)
+        spread = np.sqrt(2.0) * self.error
+        cost *= nodes.curve / spread
+        np.divide(1.0 / (spread * self.unit), cost, out=self.r)
+        cost -= self.parallax / spread
+        cost *= cost
+        self.prior.add_cost(cost, self.r)
+        self.lowest = cost.min(axis=0)
+        np.exp(np.subtract(self.lowest, cost, out=cost), out=cost)
 
     def _narrowed(self) -> bool:
         """Move the nodes to where the posterior is not negligible, if only few of them are there."""
-        there = self.logarithm > self.highest - _REACH**2
+        there = self.density > np.exp(-(REACH**2))
         first = np.maximum(np.argmax(there, axis=0) - 1, 0)
         last = np.minimum(NODES - np.argmax(there[::-1], axis=0), NODES - 1)
         few = (last - first < _FEW) & there.any(axis=0)
-        if not few.any():
-            return False
-        low = np.where(few, self.x[first, np.arange(len(first))], self.x[0])
-        self.step = np.where(few, self.step * (last - first) / (NODES - 1), self.step)
-        self._place_nodes(low)
-        return True
+        if few.any():
+            self._place(self.nodes.some(np.where(few, first, 0), np.where(few, last, NODES - 1)))
+        return bool(few.any())
 
     def _integrate(self) -> None:
-        logarithm = self.logarithm
-        inverse = np.exp(np.negative(self.x, out=self.spare), out=self.spare)
-        np.divide(1.0, inverse, out=self.r)
-        np.subtract(self.parallax, inverse, out=logarithm)
-        logarithm *= logarithm
-        logarithm *= -0.5 * self.weight
-        logarithm += self.prior.log_density(self.r, self.x, self.spare)
-        logarithm += self.x
-        self.highest = logarithm.max(axis=0)
-        np.exp(np.subtract(logarithm, self.highest, out=self.f), out=self.f)
-        _running(self.f, self.step, self.running)
+        """The density by the node's number, its running integral, and the best nodes (2, n) of both densities."""
+        square = np.multiply(self.r, self.r, out=self.spare)
+        if self.prior.density is None:
+            self.density *= square
+        of_distance = _largest(self.density)
+        self.density *= square
+        self.best = np.stack([of_distance, _largest(self.density)])
+        self.f *= self.density
+        np.matmul(integrals(), self.f, out=self.running)
 
     def log_evidence(self) -> Array:
         """Logarithm of the whole integral."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(self.lost, -np.inf, np.log(self.running[-1]) + self.highest)
+            found = np.log(self.running[-1] * self.nodes.curve * self.nodes.step) - self.lowest
+            return np.where(self.lost, -np.inf, found + 4.0 * np.log(self.unit))
 
     def fill(self, out: Posterior, rows: slice, shares: tuple[float, ...]) -> None:
         """Put the results of the rows where they belong."""
         total = self.running[-1]
         lost = self.lost | ~(total > 0.0)
-        with np.errstate(invalid="ignore", divide="ignore"):
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             total = np.where(lost, np.nan, total)
-            out.mean[rows] = mean = _whole(np.multiply(self.f, self.r, out=self.spare), self.step) / total
-            off = np.subtract(self.r, mean, out=self.spare)
-            off *= off
-            off *= self.f
-            out.deviation[rows] = np.sqrt(np.maximum(_whole(off, self.step) / total, 0.0))
+            out.mean[rows], out.deviation[rows] = self._moments(total)
             out.quantiles[:, rows] = self._quantiles(np.multiply.outer(np.asarray(shares), total))
-            for part, power in ((out.mode, -1.0), (out.mode_of_parallax, 1.0)):
-                part[rows] = np.where(lost, np.nan, self._mode(power))
+            out.mode[rows], out.mode_of_parallax[rows] = np.where(lost, np.nan, self._modes())
+
+    def _moments(self, total: Array) -> tuple[Array, Array]:
+        """Mean and standard deviation, taken from the best node: the squares would cancel if from zero."""
+        centre = self.r.reshape(-1).take(self.best[0] * len(total) + np.arange(len(total)))
+        off = np.subtract(self.r, centre, out=self.spare)
+        weight = integrals()[-1:]
+        weighted = np.multiply(off, self.f, out=self.density)
+        mean = (weight @ weighted)[0] / total
+        weighted *= off
+        variance = (weight @ weighted)[0] / total - mean * mean
+        return (centre + mean) * self.unit, np.sqrt(np.maximum(variance, 0.0)) * self.unit
 
     def _quantiles(self, target: Array) -> Array:
         """Where the running integrals reach the targets (q, n), by the cubic of the cell."""
         # Sums of bytes (there are less than 256 nodes) are many times quicker than a count.
         found = [np.add.reduce((self.running < t).view(np.uint8), axis=0, dtype=np.uint8) for t in target]
         cell = np.clip(np.stack(found).astype(np.intp) - 1, 0, NODES - 2)
-        row = np.arange(cell.shape[1])
-        start, rise = self.running[cell, row], self.running[cell + 1, row]
-        rise, b, c = rise - start, self.f[cell, row] * self.step, self.f[cell + 1, row] * self.step
-        second, third = 3.0 * rise - 2.0 * b - c, b + c - 2.0 * rise
-        wanted = target - start
-        t = np.clip(wanted / np.where(rise > 0.0, rise, 1.0), 0.0, 1.0)
+        start, rise, b, c = self._around(cell)
+        place = _reached(target - start, rise - start, b, c)
+        place += cell
+        return self.nodes.distance(place)
+
+    def _around(self, cell: Index) -> tuple[Array, Array, Array, Array]:
+        """Running integral and density, both at the beginning and at the end of cells (q, n)."""
+        n = cell.shape[1]
+        place = cell * n
+        place += np.arange(n)
+        running, f = self.running.reshape(-1), self.f.reshape(-1)
+        begun = running.take(place), f.take(place)
+        place += n
+        return begun[0], running.take(place), begun[1], f.take(place)
+
+    def _modes(self) -> Array:
+        """Distances (2, n) at which the densities are largest, by Newton's method from the best node; NaN at an end."""
+        inside = (self.best > 0) & (self.best < NODES - 1)
+        node = np.clip(self.best, 1, NODES - 2)
+        n = node.shape[1]
+        place = node * n + np.arange(n)
+        r, low, high = (self.r.reshape(-1).take(place + k) * self.unit for k in (0, -n, n))
+        weight = 1.0 / (self.error * self.error)
         for _ in range(3):
-            speed = b + t * (2.0 * second + t * (3.0 * third))
-            t -= (t * (b + t * (second + t * third)) - wanted) / np.where(speed > 0.0, speed, np.inf)
-            np.clip(t, 0.0, 1.0, out=t)
-        return np.exp(self.x[cell, row] + t * self.step)
-
-    def _mode(self, power: float) -> Array:
-        """The distance at which f r^power is largest, by Newton's method from the best node; NaN at an end."""
-        tilted = (np.add if power > 0 else np.subtract)(self.logarithm, self.x, out=self.spare)
-        best = np.argmax(tilted, axis=0)
-        inside = (best > 0) & (best < NODES - 1)
-        start = self.x[best, np.arange(len(best))]
-        x = start
-        for _ in range(3):
-            inverse = np.exp(-x)
-            off, r = self.parallax - inverse, 1.0 / inverse
-            slope = self.prior.slope(r) + (1.0 + power) - off * inverse * self.weight
-            bend = self.prior.bend(r) - self.weight * inverse * (inverse - off)
-            x = np.clip(x - slope / np.where(bend < 0.0, bend, -np.inf), start - self.step, start + self.step)
-        return np.where(inside, np.exp(x), np.nan)
+            inverse = 1.0 / r
+            pull, off = inverse * weight, self.parallax - inverse
+            slope = self.prior.slope(r) + _POWERS - off * pull
+            bend = self.prior.bend(r) - pull * (inverse - off)
+            r = np.clip(r * np.exp(-slope / np.where(bend < 0.0, bend, -np.inf)), low, high)
+        return np.where(inside, r, np.nan)
 
 
-def _ends(parallax: Array, error: Array, prior: Bound) -> tuple[Array, Array]:
-    """Where the nodes begin and end, ln kpc."""
-    r_max, ratio = prior.r_max, parallax / error
-    largest = np.where(parallax > 0.0, parallax + _REACH * error, parallax + np.hypot(parallax, _REACH * error))
-    if prior.scale is not None:
-        # Below both the prior's scale and the likelihood's peak f falls as r^3 at least, wherever the likelihood ends.
-        peak = np.maximum(parallax, 1.0 / prior.scale)
-        largest = np.minimum(largest, peak * np.exp(_REACH))
-    # Far out, where the likelihood is flat, the volume counts: at what ratio is all of that negligible?
-    far = 0.5 * ratio * ratio - 3.0 * np.log(np.maximum(parallax * r_max, 1.0)) > _NEGLIGIBLE
-    smallest = np.where(far & (ratio > 1.05 * _REACH), parallax - _REACH * error, 1.0 / r_max)
-    if prior.r_min > 0.0:
-        largest = np.minimum(largest, 1.0 / prior.r_min)
-    return -np.log(largest), -np.log(np.maximum(smallest, 1.0 / r_max))
+def _reached(wanted: Array, rise: Array, b: Array, c: Array) -> Array:
+    """Where in a cell, from 0 to 1, the cubic with this rise and the slopes b and c at its ends comes to a value."""
+    both, change = b + c, c - b
+    # Begin where the integral of a straight line through both densities would be.
+    scaled = wanted * both / np.where(rise > 0.0, rise, 1.0)
+    t = scaled / (b + np.sqrt(np.maximum(b * b + change * scaled, 0.0)))
+    np.clip(t, 0.0, 1.0, out=t)
+    third = both - 2.0 * rise
+    second = 0.5 * change - 1.5 * third
+    for _ in range(2):
+        value = third * t
+        value += second
+        speed = (2.0 * value + third * t) * t
+        speed += b
+        value *= t
+        value += b
+        value *= t
+        value -= wanted
+        t -= value / np.where(speed > 0.0, speed, np.inf)
+        np.clip(t, 0.0, 1.0, out=t)
+    return t
 
 
-def _running(f: Array, step: Array, out: Array) -> None:
-    """The running integral of f with nodes along the first axis, zero at the first: of third order, cell by cell."""
-    parts = out[1:]
-    np.add(f[1:], f[:-1], out=parts)
-    parts *= 13.0
-    parts[1:-1] -= f[:-3]
-    parts[1:-1] -= f[3:]
-    parts[0] = 9.0 * f[0] + 19.0 * f[1] - 5.0 * f[2] + f[3]
-    parts[-1] = 9.0 * f[-1] + 19.0 * f[-2] - 5.0 * f[-3] + f[-4]
-    parts *= step / 24.0
-    out[0] = 0.0
-    np.cumsum(parts, axis=0, out=parts)
-
-
-def _whole(f: Array, step: Array) -> Array:
-    """The integral of f over all nodes along the first axis: Gregory's rule of third order."""
-    ends = sum(w * (f[k] + f[-1 - k]) for k, w in enumerate((-15.0 / 24.0, 4.0 / 24.0, -1.0 / 24.0)))
-    return step * (f.sum(axis=0) + ends)
+def _largest(values: Array) -> Index:
+    """The node of the largest value: as argmax, in half the time."""
+    numbers = (values == values.max(axis=0)).view(np.uint8)
+    numbers *= _NUMBERS
+    return np.maximum.reduce(numbers, axis=0).astype(np.intp)

@@ -144,18 +144,24 @@ class Bound:
             return None
         return self.r_max if self.length is None else self.length
 
-    def log_density(self, r: Array, log_r: Array, out: Array | None = None) -> Array:
-        """ln p(r) up to a constant; minus infinity where there is no star."""
-        if self.density is None:
-            volume = np.multiply(2.0, log_r, out=out)
-            return volume if self.length is None else np.subtract(volume, r * (1.0 / self.length), out=out)
+    def log_density(self, r: Array) -> Array:
+        """ln p(r) up to a constant, of a prior of one's own; minus infinity where there is no star."""
+        assert self.density is not None
         with np.errstate(divide="ignore"):
             return np.log(_checked(self.density(r), r))
+
+    def add_cost(self, cost: Array, r: Array) -> None:
+        """Add -ln p(r) at distances in units of `scale`, but for r^2 where that is not the prior's own business."""
+        if self.density is not None:
+            # The last node may lie beyond the end by a rounding error.
+            cost -= self.log_density(np.clip(r, self.r_min, self.r_max))
+        elif self.length is not None:
+            cost += r
 
     def support(self) -> tuple[float, float]:
         """The first and the last distance at which there are stars; none and `r_max` where none are seen."""
         r = self.r_max * np.exp(_LOOK)
-        there = np.flatnonzero(self.log_density(r, _LOOK) > -np.inf)
+        there = np.flatnonzero(self.log_density(r) > -np.inf)
         if not len(there):
             return 0.0, self.r_max
         first, last = there[0], there[-1]
@@ -166,7 +172,7 @@ class Bound:
         """Where the density begins, between a distance without stars and one with."""
         for _ in range(40):
             middle = 0.5 * (without + within)
-            if self.log_density(np.array([middle]), np.empty(0))[0] > -np.inf:
+            if self.log_density(np.array([middle]))[0] > -np.inf:
                 within = middle
             else:
                 without = middle
@@ -176,7 +182,7 @@ class Bound:
         """d ln p / d ln r."""
         if self.density is None:
             return 2.0 if self.length is None else 2.0 - r / self.length
-        ends = [self.log_density(r * np.exp(s * _STEP), np.empty(0)) for s in (1.0, -1.0)]
+        ends = [self.log_density(r * np.exp(s * _STEP)) for s in (1.0, -1.0)]
         with np.errstate(invalid="ignore"):
             slope = (ends[0] - ends[1]) / (2.0 * _STEP)
         return np.where(np.isfinite(slope), slope, 0.0)
@@ -189,7 +195,7 @@ class Bound:
         return (ends[0] - ends[1]) / (20.0 * _STEP)
 
     def log_norm(self) -> Any:
-        """Logarithm of the integral of `log_density`'s exponential, for those that have a closed form."""
+        """Logarithm of the integral of p(r), for those that have a closed form."""
         return np.log(self.r_max**3 / 3.0) if self.length is None else np.log(2.0 * self.length**3)
 
 

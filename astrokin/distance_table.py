@@ -45,8 +45,9 @@ def distances(
     .. math:: P(r) \propto p(r)\,\exp\left[-\frac{(\varpi - \varpi_0 - 1/r)^2}{2\sigma^2}\right],
 
     with the prior p(r), the zero point :math:`\varpi_0` and the error :math:`\sigma` (source 004, "Statistical
-    Biases"; Lutz & Kelker 1973; Bailer-Jones 2015). Zero and negative parallaxes are data. Quantiles agree with a
-    fine quadrature to 0.4 per cent of the interval's half width, and mostly to 0.03 per cent.
+    Biases"; Lutz & Kelker 1973; Bailer-Jones 2015). Zero and negative parallaxes are data. Quantiles
+    agree with a fine quadrature to 0.1 per cent of the interval's half width, and mostly to 0.005 per cent, for errors
+    up to five times the inverse of the prior's length or limit; those of the share 0.9999 to one per cent.
 
     Parameters
     ----------
@@ -238,7 +239,10 @@ def _zero_point(stars: Stars, zero_point: Any) -> Any:
 
 
 def _any(bad: Mapping[str, Any], n: int) -> Any:
-    return np.any([*bad.values(), np.zeros(n, bool)], axis=0)
+    out = np.zeros(n, bool)
+    for mask in bad.values():
+        out |= mask
+    return out
 
 
 def _table(stars: Stars, found: kernel.Posterior, bad: Mapping[str, Any], prior: Any) -> Any:
@@ -257,8 +261,9 @@ def _table(stars: Stars, found: kernel.Posterior, bad: Mapping[str, Any], prior:
     values = dict(zip(names, found.quantiles, strict=True))
     values |= {"distance_mean": found.mean, "distance_std": found.deviation, "distance_mode": found.mode}
     values["distance_mode_of_parallax"] = found.mode_of_parallax
-    out = QTable({"source_id": stars["source_id"]} if "source_id" in stars.columns else None)
+    columns: dict[str, Any] = {"source_id": stars["source_id"].copy()} if "source_id" in stars.columns else {}
     for name in ("distance", "distance_lower", "distance_upper", *list(values)[3:]):
-        out[name] = values[name] * u.kpc
+        columns[name] = values[name] << u.kpc
+    out = QTable(columns, copy=False)
     out.meta.update(prior=repr(prior), left_out=counts)
     return out

@@ -58,12 +58,38 @@ def test_against_a_fine_quadrature(parallax, error, prior):
     found = ak.distances(stars(parallax, error), prior)
     width = 0.5 * (quantiles[2] - quantiles[0])
     told = [found[k].value[0] for k in ("distance_lower", "distance", "distance_upper")]
-    np.testing.assert_allclose(told, quantiles, rtol=0, atol=4e-3 * width)
-    assert found["distance_mean"].value[0] == pytest.approx(mean, abs=2e-3 * width)
+    np.testing.assert_allclose(told, quantiles, rtol=0, atol=1e-3 * width)
+    assert found["distance_mean"].value[0] == pytest.approx(mean, abs=1e-3 * width)
     inside = mode < (9.999 if uniform else 40.4)
     assert np.isnan(found["distance_mode"].value[0]) == (not inside)
     if inside:
         assert found["distance_mode"].value[0] == pytest.approx(mode, abs=1e-3 * width)
+
+
+@pytest.mark.parametrize("relative", [0.3, 1.0, 5.0])
+@pytest.mark.parametrize("ratio", [3.0, 4.5, 5.5, 6.0, 6.4, 7.0, 8.0])
+@pytest.mark.parametrize("prior", [EXPONENTIAL, UNIFORM])
+def test_where_the_prior_begins_to_matter(ratio, relative, prior):
+    """A narrow peak and far more volume behind it: the hardest to integrate."""
+    uniform = prior is UNIFORM
+    density = (lambda r: r**2) if uniform else (lambda r: r**2 * np.exp(-r / 1.35))
+    error = relative / (10.0 if uniform else 1.35)  # in units of the inverse of the prior's length
+    quantiles, mean, _ = fine(ratio * error, error, density, 10.0 if uniform else 40.5)
+    found = ak.distances(stars(ratio * error, error), prior)
+    width = 0.5 * (quantiles[2] - quantiles[0])
+    told = [found[k].value[0] for k in ("distance_lower", "distance", "distance_upper")]
+    np.testing.assert_allclose(told, quantiles, rtol=0, atol=1e-3 * width)
+    assert found["distance_mean"].value[0] == pytest.approx(mean, abs=1e-3 * width)
+
+
+def test_a_parallax_with_which_the_prior_hardly_agrees():
+    """The likelihood wants the star farther than the prior has any: what is left is where they meet."""
+    density = ExponentialDensity(1 * u.kpc)
+    quantiles, mean, mode = fine(-0.033, 0.01, lambda r: r**2 * np.exp(-r), 30.0)
+    found = ak.distances(stars(-0.033, 0.01), density)
+    told = [found[k].value[0] for k in ("distance_lower", "distance", "distance_upper", "distance_mean")]
+    np.testing.assert_allclose(told, [*quantiles, mean], rtol=1e-4)
+    assert found["distance_mode"].value[0] == pytest.approx(mode, rel=1e-4)
 
 
 NARROW = [(8, 0.5, 0.125, 0.1), (8, 0.05, 0.1, 0.3), (8, 0.001, 0.125, 0.1), (1, 0.01, 1, 0.3), (2, 0.3, 0.3, 0.01)]
