@@ -14,7 +14,7 @@ from astrokin import galaxy, velocity_model
 from astrokin.angles import dot
 from astrokin.estimators.fields import OORT, Field
 from astrokin.local_weights import Weights
-from astrokin.summaries import group_of, grouped_product
+from astrokin.summaries import group_of, grouped_product, grouped_sum
 
 Array = NDArray[np.float64]
 
@@ -212,7 +212,9 @@ class Terms:
         """Sums of values (k, n) over the rows, (G, k); pairwise, so that single precision loses nothing."""
         if self.rows.group is None and self.rows.weight is None:
             return values.sum(axis=1)[None].astype(np.float64, copy=False)
-        return self._total(values.astype(np.float64, copy=False), np.ones((1, len(self.rows))))[:, :, 0]
+        group, n_groups = group_of(self.rows)
+        times = self.rows.weight
+        return grouped_sum(values if times is None else values * times, group, n_groups)
 
     def _spread(self) -> Array:
         """Sums of parallax^4 W W (G, 6, 6); of their trace alone, (G, 1, 1), where the dispersion is isotropic."""

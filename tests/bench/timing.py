@@ -37,10 +37,11 @@ def _each_pass(estimator, sample):
     from astrokin import engines, folding
 
     params, count = None, 0
+    selection = folding._with_labels(folding._selection(estimator), engines.MemorySource(sample()), False)
     while True:
         start = time.perf_counter()
         stars = sample()
-        collect = folding.Collect(estimator, folding._selection(estimator), params)
+        collect = folding.Collect(estimator, selection, params)
         fit = estimator.solve(engines.fold(collect, engines.MemorySource(stars)).summary, params)
         yield (time.perf_counter() - start) * 1e9 / len(stars)
         if params is not None and params.final:
