@@ -90,7 +90,7 @@ class BlockRun:
         for step in self.effect.steps if self.verb == "apply" else reversed(self.effect.steps):
             for reason, mask in step.unfit(out).items():
                 out = out.refuse(mask, reason)
-            out = _stepped(step.bound(out), self.verb, out)
+            out = _stepped(step, self.verb, out)
         if gaps is not None:
             out = _emptied(out, gaps)
         if self.angles:
@@ -99,7 +99,8 @@ class BlockRun:
 
 
 def _stepped(effect: Effect, verb: str, stars: Stars) -> Stars:
-    with overflow_allowed():
+    with overflow_allowed():  # `unfit` has looked at the columns
+        effect = effect.bound(stars)
         out = effect.forward(stars) if verb == "apply" else effect.backward(stars)
         _check_made(effect, "forward" if verb == "apply" else "backward", stars, out)
         out = _without_overflow(stars, out)

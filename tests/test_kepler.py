@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from astrokin import kepler
 
 EPS = np.finfo(float).eps
-ECCENTRICITIES = (0.0, 1e-8, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.999, 0.9999, 1 - 1e-9)
+ECCENTRICITIES = (0.0, 1e-8, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.9899, 0.99, 0.999, 0.9999, 1 - 1e-9)
 ANOMALIES = np.concatenate([10.0 ** np.arange(-20.0, 0.0), np.linspace(0.12, np.pi, 30), [np.pi * (1 - 1e-9)]])
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 import astrokin as ak
 from astrokin import kepler
 from astrokin.angles import dot, normalised, plus
+from astrokin.displacement import arrived
 from astrokin.errors import InputError
 from astrokin.times import julian_years
 from astrokin.units import MAS, MAS_IN_RAD, MAS_YR, raw_values
@@ -301,12 +302,13 @@ class BinaryPhotocentre(ak.Effect):
         r, scale = stars.raw.direction, self._scale(stars)
         east, north = self._place
         angle = scale * MAS_IN_RAD
-        end = _toward(r, angle * east, angle * north)
-        end += r
-        moved = stars.replace(direction=end)
+        xi, eta = angle * east, angle * north
+        cosine = 1.0 / np.sqrt(1.0 + (xi * xi + eta * eta))
+        end = _toward(r, xi * cosine, eta * cosine, cosine)
+        moved = arrived(stars, end, dot(stars.raw.proper_motion, end) / (1.0 + cosine))
         if not self.rate:
             return moved
-        shrunk = scale / np.sqrt(dot(end, end))
+        shrunk = scale * cosine
         gain = _toward(r, *(shrunk * rate for rate in self._rate))
         return moved.replace(proper_motion=moved.raw.proper_motion + gain)
 
@@ -441,20 +443,20 @@ def _before(end: Array, xi: Any, eta: Any) -> tuple[Array, NDArray[np.bool_]]:
     return normalised(start), lost
 
 
-def _toward(r: NDArray, east: Any, north: Any) -> NDArray:
-    """The vectors (3, n) with these components toward east and north at unit vectors; safe for complex numbers."""
+def _toward(r: NDArray, east: Any, north: Any, outward: Any = 0.0) -> NDArray:
+    """The vectors (3, n) with these components toward east and north at unit vectors, and along them; also complex."""
     x, y, z = r
     rho = np.sqrt(plus(x * x, y * y))
-    out = np.empty(r.shape, np.result_type(r, east, north))
-    np.multiply(north, rho, out=out[2])
     with np.errstate(invalid="ignore", divide="ignore"):
         scale = 1.0 / rho
-        a, b = scale * east, scale * z * north
+        a, b = scale * east, outward - scale * z * north
+    out = np.empty(r.shape, np.result_type(r, east, north))
     np.multiply(b, x, out=out[0])
-    out[0] += a * y
+    out[0] -= a * y
     np.multiply(b, y, out=out[1])
-    np.subtract(a * x, out[1], out=out[1])
-    np.negative(out[0], out=out[0])
+    out[1] += a * x
+    np.multiply(north, rho, out=out[2])
+    out[2] += outward * z
     pole = rho == 0.0
     if pole.any():  # no right ascension: that of 0
         out[:2, pole] = np.stack(np.broadcast_arrays(-north * z, east + 0 * z))[:, pole]

@@ -41,7 +41,13 @@ rates = BinaryPhotocentre.from_nss(observer, rate=True)
 
 
 def on_blocks(effect, verb):
-    return lambda: [getattr(effect.bound(b), verb)(b) for b in blocks]
+    """The effect on block after block, none of what comes out kept."""
+
+    def act():
+        for b in blocks:
+            getattr(effect.bound(b), verb)(b)
+
+    return act
 
 
 show(
