@@ -46,7 +46,7 @@ class Weights:
         """From the elements of S by pairs of components."""
         precision: dict[int, Array] = {}
         lower: Pairs = {}
-        inverted: dict[int, Array] = {}  # by what was inverted: components may share it
+        inverted: dict[int, Array] = {}  # by the element of S: components may share it
         for c in data.used:
             left, shared = covariance[c, c], _shared(covariance, c, lower, precision)
             for b, common in shared.items():
@@ -54,9 +54,11 @@ class Weights:
                 left = left - lower[c, b] * common
             if c == 2 and data.has_radial is not None:
                 precision[c] = _where(data.has_radial, left)
+            elif shared:
+                precision[c] = 1.0 / left
             else:
-                precision[c] = inverted[id(left)] if id(left) in inverted else 1.0 / left
-                inverted[id(left)] = precision[c]
+                known = inverted.get(id(left))
+                precision[c] = inverted[id(left)] = 1.0 / left if known is None else known
         return cls(precision, lower, data)
 
     @cached_property
@@ -65,14 +67,12 @@ class Weights:
         out: dict[int, Array] = {}
         for c in self.data.used:
             parts = [self.lower[c, b] * out[b] for b in out if (c, b) in self.lower]
-            out[c] = self.data.axes[c].copy() if parts else self.data.axes[c]
-            for part in parts:
-                out[c][: len(part)] -= part
+            out[c] = _less(self.data.axes[c], sorted(parts, key=len, reverse=True))
         return out
 
     @cached_property
     def drawn(self) -> dict[int, Array]:
-        """The directions times their precision: what a unit of each reduced residual pulls at."""
+        """The directions times their precision."""
         return {c: self.precision[c] * vector for c, vector in self.vectors.items()}
 
     def reduced(self, e: Sequence[Array | None]) -> dict[int, Array]:
@@ -88,11 +88,10 @@ class Weights:
 
     def pull(self, e: Sequence[Array | None]) -> Array:
         """W e in ICRS axes, (3, n)."""
-        left = self.reduced(e)
-        first, *others = sorted(left, key=lambda c: -len(self.drawn[c]))
-        out = self.drawn[first] * left[first]
-        for c in others:
-            out[: len(self.drawn[c])] += self.drawn[c] * left[c]
+        parts = [self.vectors[c] * (self.precision[c] * left) for c, left in self.reduced(e).items()]
+        out, *others = sorted(parts, key=len, reverse=True)
+        for part in others:
+            out[: len(part)] += part
         return out
 
     def misfit(self, e: Sequence[Array | None]) -> Array:
@@ -133,7 +132,7 @@ class Weights:
         """Trace of W of each row."""
         reduced = {c for c, _ in self.lower}
         vectors = self.vectors  # of unit length where nothing was taken off
-        parts = [dot(vectors[c], self.drawn[c]) if c in reduced else d for c, d in self.precision.items()]
+        parts = [d * dot(vectors[c], vectors[c]) if c in reduced else d for c, d in self.precision.items()]
         return reduce(np.add, parts)
 
     @property
@@ -151,6 +150,21 @@ class Weights:
             np.log(np.abs(d if c < 2 or has is None else np.where(has, d, 1.0))) for c, d in self.precision.items()
         ]
         return reduce(np.add, parts)
+
+
+def _less(axis: Array, parts: list[Array]) -> Array:
+    """An axis less vectors, the longest first, that may lack the third component."""
+    if not parts:
+        return axis
+    first, *others = parts
+    if len(first) == len(axis):
+        out = np.subtract(axis, first, out=first)
+    else:
+        out = axis.copy()
+        out[: len(first)] -= first
+    for part in others:
+        out[: len(part)] -= part
+    return out
 
 
 def _shared(covariance: Pairs, c: int, lower: Pairs, precision: dict[int, Array]) -> dict[int, Array]:
