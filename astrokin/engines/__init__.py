@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, Self, TypeVar
 
-from astrokin.engines.memory import BLOCK, MemorySource, map_blocks, slices
+from astrokin.engines.memory import BLOCK, FOLDED, MemorySource, map_blocks, slices
 from astrokin.progress import progress as shown
 
 
@@ -30,7 +30,9 @@ class Source(Protocol):
 S = TypeVar("S", bound=Mergeable)
 
 
-def fold(function: Callable[[Any], S], source: Source, size: int = BLOCK, progress: bool = False, label: str = "") -> S:
+def fold(
+    function: Callable[[Any], S], source: Source, size: int = FOLDED, progress: bool = False, label: str = ""
+) -> S:
     """Collect every block of a source and merge what comes of them.
 
     Parameters
@@ -61,4 +63,4 @@ def fold(function: Callable[[Any], S], source: Source, size: int = BLOCK, progre
     return total
 
 
-__all__ = ["BLOCK", "MemorySource", "Mergeable", "Source", "fold", "map_blocks", "slices"]
+__all__ = ["BLOCK", "FOLDED", "MemorySource", "Mergeable", "Source", "fold", "map_blocks", "slices"]

@@ -9,6 +9,8 @@ from astrokin.progress import progress as shown
 
 #: Rows in a block: the temporaries of a block stay in the cache.
 BLOCK = 1 << 14
+#: Rows in a block of a fold: of its many small operations the calls weigh more than what no longer is in the cache.
+FOLDED = 1 << 15
 
 
 def slices(n: int, size: int = BLOCK) -> Iterator[slice]:
