@@ -62,7 +62,13 @@ def _first_only(reasons: Mapping[str, Mask], n: int) -> dict[str, Mask]:
 
 
 def _along(values: _Values) -> dict[str, Mask]:
-    return {"no scan angle": np.isnan(values["scan_angle"])} | _errors("abscissa_error", values)
+    out = {"no scan angle": np.isnan(values["scan_angle"])} | _errors("abscissa_error", values)
+    if "abscissa_pair" in values:
+        corr, alone = values["abscissa_corr"], np.isnan(values["abscissa_pair"])
+        out["no correlation of its pair"] = np.isnan(corr) & ~alone
+        out["correlation without a pair"] = alone & (np.abs(corr) > 0.0)
+        out["correlation not between -1 and 1"] = np.abs(corr) >= 1.0
+    return out
 
 
 def _plane(values: _Values) -> dict[str, Mask]:

@@ -25,6 +25,8 @@ FIELDS: dict[str, u.UnitBase] = {
     "abscissa_error": MAS,
     "scan_angle": u.deg,
     "parallax_factor": u.one,
+    "abscissa_pair": u.one,
+    "abscissa_corr": u.one,
     "delta_ra": MAS,
     "delta_dec": MAS,
     "delta_ra_error": MAS,
@@ -38,6 +40,7 @@ FIELDS: dict[str, u.UnitBase] = {
     "dec": u.deg,
 }
 _ALONG = ("abscissa", "abscissa_error", "scan_angle")
+_PAIR = ("abscissa_pair", "abscissa_corr")
 _PLANE = ("delta_ra", "delta_dec", "delta_ra_error", "delta_dec_error")
 _NOTES = ("group", "weight", "n_groups")
 #: Julian years beyond which a time is surely none (a Julian date, say).
@@ -67,6 +70,10 @@ class Epochs:
         Direction of the scan, from north through east.
     parallax_factor : ndarray, shape (n,), optional
         Displacement along the scan by a parallax of one; computed from the observer where it is not given.
+    abscissa_pair, abscissa_corr : ndarray, shape (n,), optional
+        For errors that hang together, of transits of both fields of view or of neighbouring detectors: a number that
+        the two observations of a pair have in common (among those of their source), and the correlation of their
+        errors, the same for both. NaN where an observation is alone.
     delta_ra, delta_dec, delta_ra_error, delta_dec_error : `~astropy.units.Quantity`, shape (n,), optional
         Two-dimensional position (``delta_ra`` includes the factor cos(dec)) and its standard errors.
     delta_ra_dec_corr : ndarray, shape (n,), optional
@@ -283,13 +290,15 @@ def _field(name: str, value: Any, n: int) -> Array:
 
 def _check_whole(fields: Mapping[str, Any]) -> None:
     """Refuse half an observation, and two kinds of positions at once."""
-    for kind in (_ALONG, _PLANE, ("radial_velocity", "radial_velocity_error"), ("ra", "dec")):
+    for kind in (_ALONG, _PAIR, _PLANE, ("radial_velocity", "radial_velocity_error"), ("ra", "dec")):
         there = [k for k in kind if k in fields]
         if there and len(there) < len(kind):
             missing = ", ".join(k for k in kind if k not in fields)
             raise InputError(
                 f"The epochs have {there[0]} without {missing}: give {'both' if len(kind) == 2 else 'all'}."
             )
+    if "abscissa_pair" in fields and "abscissa" not in fields:
+        raise InputError("The epochs have abscissa_pair without abscissa: pairs are of positions along the scan.")
     if "abscissa" in fields and "delta_ra" in fields:
         raise InputError("The epochs have abscissa and delta_ra: give positions along the scan or in two dimensions.")
 

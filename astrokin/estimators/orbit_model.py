@@ -70,18 +70,26 @@ class Problem:
         all_ = np.concatenate(times)
         return float(np.ptp(all_)) if len(all_) else 0.0
 
-    def roots(self) -> list[Array]:
+    @cached_property
+    def _roots(self) -> list[Array]:
         """Square roots of the weights of each axis."""
         return [np.sqrt(self.alive / (a.variance + self.extra)) for a in self.scans.axes]
+
+    def white(self, i: int, values: Array) -> Array:
+        """Values (…, n) of an axis in units of their errors, of pairs their combinations with independent errors."""
+        axis, pairs = self.scans.axes[i], self.scans.pairs
+        if pairs is None:
+            return values * self._roots[i]
+        return pairs.whitened(values, axis.variance + self.extra, self.alive)
 
     def matrix(self, shape: Array) -> Array:
         """The weighted derivatives of all observations by the linear parameters, shape (n, p)."""
         x, y, vx, vy = self._places(shape)
         blocks = []
         extra = 0 if self.velocities is None else 3
-        for i, (axis, root) in enumerate(zip(self.scans.axes, self.roots(), strict=True)):
+        for i, axis in enumerate(self.scans.axes):
             terms = np.stack([axis.cosine * x, axis.sine * x, axis.cosine * y, axis.sine * y])
-            rows = np.concatenate([self._single[i], terms * root, np.zeros((extra, len(x)))])
+            rows = np.concatenate([self._single[i], self.white(i, terms), np.zeros((extra, len(x)))])
             blocks.append(rows.T)
         if self.velocities is not None:
             speed = self._speed(shape)
@@ -92,7 +100,7 @@ class Problem:
     @cached_property
     def _single(self) -> list[Array]:
         """The weighted derivatives by the five parameters of a single star, for each axis."""
-        return [design(a, self.time, 1) * root for a, root in zip(self.scans.axes, self.roots(), strict=True)]
+        return [self.white(i, design(axis, self.time, 1)) for i, axis in enumerate(self.scans.axes)]
 
     def _places(self, shape: Array) -> tuple[Array, Array, Array, Array]:
         """Places in the orbit at the times of the positions, motions at those of the radial velocities."""
@@ -120,11 +128,12 @@ class Problem:
         by_period = -self._times / math.exp(shape[0])
         n = len(self.time)
         out = []
-        for axis, root in zip(self.scans.axes, self.roots(), strict=True):
-            onto_x = (axis.cosine * values[5] + axis.sine * values[6]) * root
-            onto_y = (axis.cosine * values[7] + axis.sine * values[8]) * root
+        for i, axis in enumerate(self.scans.axes):
+            onto_x = axis.cosine * values[5] + axis.sine * values[6]
+            onto_y = axis.cosine * values[7] + axis.sine * values[8]
             ahead = onto_x * moving[0][:n] + onto_y * moving[1][:n]
-            out.append(np.stack([ahead * by_period[:n], onto_x * bending[0][:n] + onto_y * bending[1][:n], ahead]))
+            bent = onto_x * bending[0][:n] + onto_y * bending[1][:n]
+            out.append(self.white(i, np.stack([ahead * by_period[:n], bent, ahead])))
         if self.velocities is not None:
             scale = self._speed(shape) / np.sqrt(self.velocities.variance)
             c, h = values[10], values[11]
@@ -135,7 +144,7 @@ class Problem:
 
     def data(self) -> Array:
         """The weighted observations."""
-        parts = [a.value * root for a, root in zip(self.scans.axes, self.roots(), strict=True)]
+        parts = [self.white(i, axis.value) for i, axis in enumerate(self.scans.axes)]
         if self.velocities is not None:
             parts.append(self.velocities.value / np.sqrt(self.velocities.variance))
         return np.concatenate(parts)

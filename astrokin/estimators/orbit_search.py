@@ -144,8 +144,9 @@ class _AxisLike:
 def _binned(problem: Problem) -> tuple[Array, ...]:
     """Time, sine, cosine, value, factor and root of the weight; observations of one transit made one."""
     parts: list[list[Array]] = []
-    for axis, root in zip(problem.scans.axes, problem.roots(), strict=True):
-        weight = root**2
+    for axis in problem.scans.axes:
+        # Correlations of pairs may be left aside here: what is found is only where to begin.
+        weight = problem.alive / (axis.variance + problem.extra)
         turned = np.abs(np.diff(axis.sine)) + np.abs(np.diff(axis.cosine)) > 0.01
         new = np.append(True, (np.diff(problem.time) > _ONE) | turned)
         starts = np.flatnonzero(new)

@@ -49,7 +49,10 @@ class AstrometricSolution(ak.SourceEstimator):
     velocities among the epochs are fitted along by :math:`v = \gamma + \frac{d}{dt}(C X + H Y)`.
 
     Sources are solved by normal equations, a block of sources at a time. A two-dimensional position with its
-    covariance is as good as two observations along the axes of its error ellipse, and is taken so.
+    covariance is as good as two observations along the axes of its error ellipse, and is taken so. Observations along
+    the scan may be correlated two by two (``abscissa_pair`` and ``abscissa_corr`` of `astrokin.Epochs`); they are
+    weighted by the inverse of their covariance matrix :math:`C`, in :math:`\chi^2 = r^T C^{-1} r` too, and excess noise
+    is added to the diagonal alone.
 
     Parameters
     ----------
@@ -92,13 +95,13 @@ class AstrometricSolution(ak.SourceEstimator):
     ``"poorly determined"`` (the epochs do not tell the parameters apart, those of one month, say: the variance of one
     is more than 1000 times what it would be alone, and its error says so) or ``"not settled"`` (outliers and excess
     noise still change in the last pass); or, without results, ``"too few epochs"``, ``"undetermined"`` or
-    ``"no orbit found"``. Rows without scan angle, parallax factor or positive error and the same observation listed
-    again are left out and counted.
+    ``"no orbit found"``. Rows without scan angle, parallax factor or positive error, the same observation listed again
+    and those whose pair or correlation cannot be made out are left out and counted.
 
     The abscissae of a source must be offsets from one fixed direction (not from a moving reference solution) with 6
     parameters, and for the total motion; otherwise the results are corrections to the reference solution. ``chi2``,
     ``f2`` (Wilson & Hilferty 1931) and ``unit_weight_error`` are those of the errors as given, of what is not
-    rejected.
+    rejected. Each observation is judged as an outlier by its own error; its partner is then on its own.
 
     Sources: the hands-on problem of source 004; Lindegren et al. (2012, 2021); Halbwachs et al. (2023).
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 import astrokin as ak
 from astrokin.angles import dot, sine_cosine, triad
+from astrokin.estimators.solution_pairs import Pairs, faults
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -56,18 +57,24 @@ class Scans:
         Julian years TCB.
     axes : tuple of Axis
         One, or for two-dimensional positions the two axes of each error ellipse.
+    pair, corr : ndarray, shape (n,), or None
+        What observations have their errors correlated two by two: the number of the pair, and the correlation.
     """
 
     group: Index
     n_groups: int
     time: Array
     axes: tuple[Axis, ...]
+    pair: Array | None = None
+    corr: Array | None = None
 
     def __len__(self) -> int:
         return len(self.time)
 
     def __getitem__(self, rows: Any) -> Scans:
-        return replace(self, group=self.group[rows], time=self.time[rows], axes=tuple(a[rows] for a in self.axes))
+        pair, corr = (None if v is None else v[rows] for v in (self.pair, self.corr))
+        axes = tuple(a[rows] for a in self.axes)
+        return replace(self, group=self.group[rows], time=self.time[rows], axes=axes, pair=pair, corr=corr)
 
     def of_source(self, source: int) -> Scans:
         """The observations of one source."""
@@ -78,6 +85,18 @@ class Scans:
     def sums(self, values: Any) -> Array:
         """Sums over the rows of each source, shape (G,)."""
         return by_source(self, values, np.add, 0.0)
+
+    @cached_property
+    def pairs(self) -> Pairs | None:
+        """The rows whose errors are correlated; None where none are."""
+        if self.pair is None or self.corr is None:
+            return None
+        return Pairs.of(self.group, self.pair, self.corr, self.axes[0].variance)
+
+    def weighted(self, axis: Axis, values: Array, alive: Mask, extra: Array) -> Array:
+        """The inverse covariance matrix of the rows, with a variance (G,) added, times values (…, n)."""
+        variance = axis.variance + self.each(extra)
+        return values * (alive / variance) if self.pairs is None else self.pairs.weighted(values, variance, alive)
 
     @cached_property
     def count(self) -> Array:
@@ -124,7 +143,15 @@ def scans_of(rows: Any, observer: Any) -> tuple[Scans, dict[str, Mask]]:
     blind = there & np.isnan(scans.axes[0].factor)
     again = there & _repeated(scans)
     out |= {"no parallax factor": blind, "the same observation again": again & ~blind}
-    return scans[there & ~blind & ~again], out
+    kept = np.flatnonzero(there & ~blind & ~again)
+    scans = scans[kept]
+    if scans.pair is None or scans.corr is None:
+        return scans, out
+    unclear = faults(scans.group, scans.pair, scans.corr)
+    for reason, mask in unclear.items():
+        out[reason] = np.zeros(len(there), bool)
+        out[reason][kept] = mask
+    return scans[~np.logical_or.reduce(list(unclear.values()))], out
 
 
 def _in_time(rows: Any) -> Any:
@@ -145,7 +172,8 @@ def _scans(rows: Any, observer: Any) -> Scans:
     if factors is None and not any(name.startswith("parallax_factor") for name in raw):
         _blind(rows, observer)
     axes = _along(raw, factors) if rows.along_scan else _plane(raw, factors)
-    return Scans(rows.group, rows.n_groups, raw["obstime"], axes)
+    pairs = raw.get("abscissa_pair"), raw.get("abscissa_corr")
+    return Scans(rows.group, rows.n_groups, raw["obstime"], axes, *pairs)
 
 
 def _blind(rows: Any, observer: Any) -> NoReturn:

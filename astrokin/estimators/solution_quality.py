@@ -45,15 +45,12 @@ def excess_variance(scans: Scans, residuals: list[Array], alive: Mask, dof: Arra
     Newton's steps from zero: the sum falls and is convex, so that they never overshoot.
     """
     extra = np.zeros(scans.n_groups)
-    squares = [r * r * alive for r in residuals]
     for _ in range(_STEPS):
-        each = scans.each(extra)
         value, slope = np.zeros(scans.n_groups), np.zeros(scans.n_groups)
-        for axis, square in zip(scans.axes, squares, strict=True):
-            weight = 1.0 / (axis.variance + each)
-            term = square * weight
-            value += scans.sums(term)
-            slope += scans.sums(term * weight)
+        for axis, residual in zip(scans.axes, residuals, strict=True):
+            weighted = scans.weighted(axis, residual, alive, extra)
+            value += scans.sums(residual * weighted)
+            slope += scans.sums(weighted * weighted)
         step = np.where((value > dof) & (dof > 0) & (slope > 0), (value - dof) / np.where(slope > 0, slope, 1.0), 0.0)
         extra += step
         if not (step > 1e-9 * extra).any():

@@ -165,8 +165,8 @@ def _step(
         stacked[p] = axis.value
         if values.any():
             stacked[p] -= model.predicted(scans, axis, values, x)
-        weight = alive / (axis.variance + scans.each(extra))
-        sums += grouped_product(stacked * weight, stacked, scans.group, scans.n_groups)
+        weighted = scans.weighted(axis, stacked, alive, extra)
+        sums += grouped_product(weighted, stacked, scans.group, scans.n_groups)
     normal = ak.NormalEquations(sums[:, :p, :p], sums[:, :p, p], sums[:, p, p], scans.sums(alive))
     values = values + normal.step()
     again = designs if model.linear else [model.design(scans, axis, values) for axis in scans.axes]
@@ -192,4 +192,5 @@ def _solved(
 
 def chi_square(scans: Scans, residuals: list[Array], alive: Mask) -> Array:
     """Chi² of each source with the errors as they are given."""
-    return scans.sums(sum(np.where(alive, r * r / a.variance, 0.0) for a, r in zip(scans.axes, residuals, strict=True)))
+    none = np.zeros(scans.n_groups)
+    return scans.sums(sum(r * scans.weighted(a, r, alive, none) for a, r in zip(scans.axes, residuals, strict=True)))
