@@ -71,12 +71,12 @@ def cells(log_age: Array, share: Array | None) -> NDArray[np.intp]:
     place = scaled.astype(np.intp)
     if share is None:
         return place
-    np.maximum(share, 1e-9, out=scaled)
-    np.log(scaled, out=scaled)
-    scaled -= _LEAST - _ERROR_STEP
-    scaled *= 1.0 / _ERROR_STEP
-    np.clip(scaled, 0, ERRORS - 1, out=scaled)
-    place += AGES * scaled.astype(np.intp)
+    error = np.log(np.maximum(share, 1e-9, dtype=np.float32))  # single precision: the cells are wide
+    error -= np.float32(_LEAST - _ERROR_STEP)
+    error *= np.float32(1.0 / _ERROR_STEP)
+    np.fmin(error, ERRORS - 1, out=error)
+    np.maximum(error, 0.0, out=error)
+    place += error.astype(np.int32) * np.int32(AGES)
     return place
 
 
@@ -95,19 +95,22 @@ def collected(rows: Any, age: Array, error: Array | None, means: Means | None, p
     if noise is not None:
         square -= noise
 
-    def total(values: Any) -> Array:
-        weighted = values if rows.weight is None else (rows.weight if values is None else values * rows.weight)
-        return np.bincount(place, weighted, n_groups * n_cells).astype(float, copy=False).reshape(n_groups, n_cells)
+    summed = [None, log_age, None if share is None else share * share, *velocity, *square]
+    if products:
+        summed += [square[a] * square[b] for a, b in PAIRS]
+    flat = np.empty((len(summed), n_groups * n_cells))
+    for total, values in zip(flat, summed, strict=True):
+        total[:] = _counted(place, values, rows.weight, n_groups * n_cells)
+    if share is None:
+        flat[2] = 0.0
+    out = flat.reshape(-1, n_groups, n_cells)
+    first, second, both = (np.swapaxes(out[part], 0, 1) for part in (slice(3, 6), slice(6, 9), slice(9, None)))
+    return Sums(out[0], out[1], out[2], first, second, both if products else None)
 
-    zero = np.zeros((n_groups, n_cells))
-    return Sums(
-        total(None),
-        total(log_age),
-        zero if share is None else total(share * share),
-        np.stack([total(u) for u in velocity], axis=1),
-        np.stack([total(s) for s in square], axis=1),
-        np.stack([total(square[a] * square[b]) for a, b in PAIRS], axis=1) if products else None,
-    )
+
+def _counted(place: NDArray[np.intp], values: Any, weight: Any, cells: int) -> Any:
+    """Sums of the weighted values by cell; of the weights where there are no values."""
+    return np.bincount(place, values if weight is None else weight if values is None else values * weight, cells)
 
 
 def pulls(rows: Any, age: Array, error: Array | None, means: Means, sun: Sun) -> Array:

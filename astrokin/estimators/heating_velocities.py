@@ -12,6 +12,7 @@ import astrokin as ak
 from astrokin.units import A
 
 Array = NDArray[np.float64]
+Few = NDArray[np.float32]
 
 #: A parallax below so many of its errors gives no velocity worth having.
 LEAST = 4.0
@@ -19,12 +20,11 @@ LEAST = 4.0
 
 def without_distance(stars: Any) -> NDArray[np.bool_]:
     """Stars whose parallax is not positive, or smaller than four of its errors, shape (n,)."""
-    parallax = stars.raw.parallax
-    covariance = stars.raw.covariance
-    if covariance is None or not covariance.knows("parallax"):
-        return ~(parallax > 0.0)
-    limit = LEAST**2 * covariance.element("parallax", "parallax")
-    return ~(parallax > 0.0) | (parallax * parallax < limit)
+    parallax, covariance = stars.raw.parallax, stars.raw.covariance
+    far = np.zeros(len(parallax), bool) if len(parallax) and parallax.min() > 0.0 else ~(parallax > 0.0)
+    if covariance is not None and covariance.knows("parallax"):
+        far |= parallax < LEAST * covariance.error("parallax")
+    return far
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Sun:
         return cls((x, y, z), float(ak.galaxy.circular_speed().value), float(ak.galaxy.distance_to_centre().value))
 
 
-def cylindrical(stars: Any, sun: Sun) -> tuple[Array, Array | None]:
+def cylindrical(stars: Any, sun: Sun) -> tuple[Array, Few | None]:
     """v_R (outward), v_phi (along rotation, less the circular speed), v_z (km/s), and the variance of their errors.
 
     Parameters
@@ -74,10 +74,15 @@ def cylindrical(stars: Any, sun: Sun) -> tuple[Array, Array | None]:
     velocity = along * raw.radial_velocity
     velocity += local
     _add_sun(velocity, outward, sun)
-    noise = None if raw.covariance is None else _noise(raw, scale, sight, along, local, outward)
-    if noise is not None:
-        _turn(local, velocity, along, distance / radius, sun.circular_speed)
-        _unbias(velocity, noise, local, raw, distance)
+    if raw.covariance is None:
+        return velocity, None
+    # Errors are corrections, of which a few digits are enough: from here on in single precision.
+    few: list[Few] = [a.astype(np.float32) for a in (scale, distance, along, local, outward)]
+    noise = _noise(raw, *few)
+    if raw.covariance.knows("parallax"):
+        _, away, _, moved, (_, y) = few
+        _turn(moved, velocity, y * (sun.radius / radius).astype(np.float32), sun.circular_speed)
+        _unbias(velocity, noise, moved, raw, away)
     return velocity, noise
 
 
@@ -85,8 +90,7 @@ def _outward(sight: Array, distance: Array, radius: float) -> tuple[Array, Array
     """The outward unit vector's two components in the plane, Galactic axes, (2, n), and the radius (kpc)."""
     out = distance * sight[:2]
     out[0] -= radius
-    size = out[0] * out[0]
-    size += out[1] * out[1]
+    size = np.einsum("in,in->n", out, out)
     np.sqrt(size, out=size)
     out /= size
     return out, size
@@ -96,12 +100,9 @@ def _components(vector: Array, outward: Array) -> Array:
     """Outward, along the rotation (clockwise, as seen from the north) and north, (3, n)."""
     x, y = outward
     out = np.empty_like(vector)
-    np.multiply(vector[0], x, out=out[0])
+    np.einsum("in,in->n", vector[:2], outward, out=out[0])
     np.multiply(vector[0], y, out=out[1])
-    product = vector[1] * y
-    out[0] += product
-    np.multiply(vector[1], x, out=product)
-    out[1] -= product
+    out[1] -= vector[1] * x
     out[2] = vector[2]
     return out
 
@@ -109,94 +110,71 @@ def _components(vector: Array, outward: Array) -> Array:
 def _add_sun(velocity: Array, outward: Array, sun: Sun) -> None:
     """The Sun's velocity, and the circular speed taken off."""
     x, y, z = sun.velocity
-    product = outward[0] * x
-    velocity[0] += product
-    np.multiply(outward[1], y, out=product)
-    velocity[0] += product
-    np.multiply(outward[1], x, out=product)
-    product -= sun.circular_speed
-    velocity[1] += product
-    np.multiply(outward[0], y, out=product)
-    velocity[1] -= product
+    velocity[:2] += np.array([[x, y], [-y, x]]) @ outward
+    velocity[1] -= sun.circular_speed
     velocity[2] += z
 
 
-def _turn(local: Array, velocity: Array, along: Array, share: Array, speed: float) -> None:
+def _turn(local: Few, velocity: Array, share: Few, speed: float) -> None:
     """With its distance a star's azimuth changes, and with that the axes: added to what the parallax error moves."""
-    share = along[1] * share
-    around = velocity[1] + speed
+    around = velocity[1].astype(share.dtype)
+    around += speed
     around *= share
     local[0] += around
-    share *= velocity[0]
+    share *= velocity[0].astype(share.dtype)
     local[1] -= share
 
 
-def _unbias(velocity: Array, noise: Array, local: Array, raw: Any, distance: Array) -> None:
+def _unbias(velocity: Array, noise: Few, local: Few, raw: Any, distance: Few) -> None:
     """What parallax errors do, to second order."""
-    if not raw.covariance.knows("parallax"):
-        return
-    share = raw.covariance.element("parallax", "parallax") * (distance * distance)
+    share = raw.covariance.error("parallax").astype(distance.dtype)
+    share *= distance
+    share *= share
     bias = local * share
     velocity -= bias
     bias *= local
     noise += bias
 
 
-def _noise(raw: Any, scale: Array, sight: Array, along: Array, local: Array, outward: Array) -> Array:
+def _noise(raw: Any, scale: Few, distance: Few, along: Few, local: Few, outward: Few) -> Few:
     """Variances (3, n) by the errors of proper motions and radial velocities.
 
     With east p, north q and the line of sight g, and p_k^2 + q_k^2 + g_k^2 = 1 along each axis k, it is
     c_E + (c_N - c_E) q_k^2 + (c_r - c_E) g_k^2 where the errors are not correlated.
     """
-    covariance = raw.covariance
-    square = scale * scale
-    east, north, radial = (
-        covariance.element(k, k) if covariance.knows(k) else np.zeros_like(scale)
-        for k in ("pmra", "pmdec", "radial_velocity")
-    )
-    one = east * square
+    known = raw.covariance.elements([*_MOTIONS, "radial_velocity", "parallax"], scale.dtype)
+    none = np.zeros(1, scale.dtype)
+    east, north, radial = (known.get((k, k), none) for k in (*_MOTIONS, "radial_velocity"))
+    one = scale * scale
+    one *= east
     noise = along * along
     noise *= radial - one
     noise += one
-    pole = ak.galaxy.icrs_to_galactic()[:, 2]
-    z = pole @ sight
+    z = raw.direction[2].astype(scale.dtype)
+    pole = ak.galaxy.icrs_to_galactic()[:, 2].astype(scale.dtype)
     up = _toward_pole(pole, z, along, outward)
+    level = np.maximum(np.einsum("in,in->n", up, up), 1e-30)  # the square of the cosine, good near the pole too
     if (east != north).any():
-        weight = (north - east) * square
-        weight /= np.maximum(1.0 - z * z, 1e-30)
+        weight = (north - east) * (scale * scale)
+        weight /= level
         noise += up * up * weight
-    if _correlated(covariance):
-        _add_correlations(noise, covariance, scale, raw.parallax, sight, local, outward, pole, z, up)
+    pairs = [pair for pair in _PAIRS if pair in known]
+    if pairs:
+        ahead = up / np.sqrt(level)
+        axes = {"pmra": np.cross(along, ahead, axis=0), "pmdec": ahead}  # in left-handed axes
+        for a, b in pairs:
+            other, size = (local, -2.0 * distance) if b == "parallax" else (axes[b], 2.0 * scale)
+            noise += axes[a] * other * (known[a, b] * size * scale)
     return noise
 
 
-def _toward_pole(pole: Array, z: Array, along: Array, outward: Array) -> Array:
+def _toward_pole(pole: Few, z: Few, along: Few, outward: Few) -> Few:
     """North, times the cosine of declination: the pole less its part along the line of sight, (3, n)."""
-    x, y = outward
-    up = along * z
-    np.subtract(pole[0] * x + pole[1] * y, up[0], out=up[0])
-    np.subtract(pole[0] * y - pole[1] * x, up[1], out=up[1])
-    np.subtract(pole[2], up[2], out=up[2])
+    up = along * -z
+    up[:2] += np.array([[pole[0], pole[1]], [-pole[1], pole[0]]]) @ outward
+    up[2] += pole[2]
     return up
 
 
+_MOTIONS = ("pmra", "pmdec")
 _PAIRS = (("pmra", "pmdec"), ("pmra", "parallax"), ("pmdec", "parallax"))
-
-
-def _correlated(covariance: Any) -> bool:
-    return any(covariance.knows(a) and covariance.knows(b) and covariance.correlated(a, b) for a, b in _PAIRS)
-
-
-def _add_correlations(
-    noise: Array, covariance: Any, scale: Array, parallax: Array, sight: Array, local: Array, outward: Array,
-    pole: Array, z: Array, up: Array,
-) -> None:  # fmt: skip
-    """What correlations between proper motions and parallax add."""
-    inverse = 1.0 / np.sqrt(np.maximum(1.0 - z * z, 1e-30))
-    axes = {"pmra": _components(np.cross(pole, sight, axis=0) * inverse, outward), "pmdec": up * inverse}
-    for a, b in _PAIRS:
-        if covariance.knows(a) and covariance.knows(b) and covariance.correlated(a, b):
-            if b == "parallax":
-                noise += axes[a] * local * (covariance.element(a, b) * (-2.0 * scale / parallax))
-            else:
-                noise += axes[a] * axes[b] * (2.0 * covariance.element(a, b) * scale * scale)
