@@ -270,6 +270,19 @@ def test_parallax_factors_of_bh3_are_gaias_to_half_a_per_cent(bh3):
     assert np.abs(scans.axes[0].factor - given).max() < 0.006
 
 
+def test_the_search_as_a_figure():
+    pytest.importorskip("matplotlib")
+    estimator, epochs, truth = sample(2)
+    (ax,) = estimator.plot_search(epochs, source=2).axes
+    fall, best = ax.lines
+    assert best.get_ydata()[0] == fall.get_ydata().max()
+    assert best.get_xdata()[0] == pytest.approx(truth["period"][1].value, rel=0.05)
+    assert fall.get_xdata().min() < 101
+    assert fall.get_xdata().max() == pytest.approx(700)
+    with pytest.raises(ak.errors.InputError, match="say which one"):
+        estimator.plot_search(epochs)
+
+
 def test_the_orbit_of_bh3_as_a_figure(bh3):
     pytest.importorskip("matplotlib")
     estimator = AstrometricSolution("orbit", reference_epoch=2017.5)

@@ -48,11 +48,16 @@ def _eccentricities() -> tuple[Array, Array]:
 
 def candidates(problem: Problem, wanted: tuple[float, float] | None) -> list[Array]:
     """The shapes (ln P, e, phase) at the deepest minima of the grid, the deepest first."""
+    frequency, gain, shape = periodogram(problem, wanted)
+    return [np.array([-math.log(frequency[i]), *shape[i]]) for i in _peaks(gain)]
+
+
+def periodogram(problem: Problem, wanted: tuple[float, float] | None) -> tuple[Array, Array, Array]:
+    """Frequencies (1/yr), by how much chi² falls with the best orbit of each, and its eccentricity and phase."""
     low, high = periods_of(problem, wanted)
     step = 1.0 / (_OVERSAMPLING * max(problem.span, low))
     frequency = np.arange(1.0 / high, 1.0 / low + step, step)
-    gain, shape = _best(problem, frequency)
-    return [np.array([-math.log(frequency[i]), *shape[i]]) for i in _peaks(gain)]
+    return (frequency, *_best(problem, frequency))
 
 
 def _peaks(gain: Array) -> list[int]:

@@ -159,14 +159,14 @@ class AstrometricSolution(ak.SourceEstimator):
         if self.model != "orbit":
             return solved(scans, int(self.model), epoch, rules, self.errors, left_out)
         velocities = solution_orbit.velocities_of(rows)
-        searched: Searched = solution_orbit.search(scans, velocities, self._periods, rules, epoch)
+        searched: Searched = solution_orbit.search(scans, velocities, self.periods, rules, epoch)
         if velocities is not None:
             left_out = {k: v for k, v in left_out.items() if k != "radial velocity alone"}
         return searched.fit(self.errors, left_out)
 
     @property
-    def _periods(self) -> tuple[float, float] | None:
-        """In Julian years."""
+    def periods(self) -> tuple[float, float] | None:
+        """Shortest and longest period of the search in Julian years; None for the default."""
         if self.period_range is None:
             return None
         short, long = self.period_range.to_value(u.yr)
@@ -205,6 +205,25 @@ class AstrometricSolution(ak.SourceEstimator):
         from astrokin.estimators import solution_plot
 
         return solution_plot.track(self, ak.Epochs.of(epochs), source, axes)
+
+    def plot_search(self, epochs: Any, source: Any = None, axes: Any = None) -> Any:
+        """How much better each period does: the fall of chi² with the best orbit of that period, of one source.
+
+        Parameters
+        ----------
+        epochs : Epochs or table
+            Its epochs, or those of many.
+        source : label, optional
+            Which source it is; not needed where there is but one.
+        axes : matplotlib axes, optional
+
+        Returns
+        -------
+        `matplotlib.figure.Figure`
+        """
+        from astrokin.estimators import solution_plot
+
+        return solution_plot.search(self, ak.Epochs.of(epochs), source, axes)
 
     @classmethod
     def examples(cls) -> Iterator[Self]:

@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 import astrokin as ak
 from astrokin import fit_plot
 from astrokin.angles import dot, triad
+from astrokin.estimators import orbit_search
+from astrokin.estimators.orbit_model import Problem, Velocities
 from astrokin.estimators.solution_model import Scans, scans_of
+from astrokin.estimators.solution_orbit import velocities_of
 from astrokin.estimators.solution_result import RADIAL
 from astrokin.kepler import orbit
 from astrokin.units import MAS_IN_RAD
@@ -18,6 +21,7 @@ from astrokin.units import MAS_IN_RAD
 Array = NDArray[np.float64]
 
 _MODEL, _DATA = fit_plot.DERIVED, fit_plot.RESULT
+_DAYS = 365.25
 _FACTORIAL = (1.0, 1.0, 2.0, 6.0)
 _MOTIONS = (("delta_ra", "delta_dec"), ("pmra", "pmdec"), ("acceleration_ra", "acceleration_dec"),
             ("jerk_ra", "jerk_dec"))  # fmt: skip
@@ -86,14 +90,36 @@ def track(estimator: Any, epochs: ak.Epochs, source: Any, axes: Any = None) -> A
     fit = replace(estimator, by="source_id").fit(epochs)
     if np.isnan(fit["parallax"].value):
         raise ak.errors.InputError(f"There is no track to draw: {fit.columns['outcome']}.")
-    rows = epochs.replace(group=np.zeros(len(epochs), np.intp), n_groups=1)
-    unfit = list(rows.unfit().values())
-    scans, _ = scans_of(rows[~np.logical_or.reduce(unfit)] if unfit else rows, estimator.observer)
+    scans, _ = scans_of(_usable(epochs), estimator.observer)
     if axes is None:
         axes = fit_plot.new_figure(9.5, 4.2).subplots(1, 2, width_ratios=(1.0, 1.25))
     _sky(fit, scans, _place(epochs, estimator.observer, fit), axes[0])
     _residuals(fit, scans, axes[1])
     return axes[0].figure
+
+
+def search(estimator: Any, epochs: ak.Epochs, source: Any, ax: Any = None) -> Any:
+    """The fall of chi² with the best orbit of each period, for one source."""
+    rows = _usable(_of_source(epochs, estimator.by, source))
+    scans, _ = scans_of(rows, estimator.observer)
+    velocities = velocities_of(rows)
+    problem = Problem.of(scans, None if velocities is None else Velocities(*velocities[1:]), float(scans.time.mean()))
+    frequency, gain, _ = orbit_search.periodogram(problem, estimator.periods)
+    if ax is None:
+        ax = fit_plot.new_figure(6.0, 3.6).subplots()
+    ax.plot(_DAYS / frequency, gain, color=_DATA, lw=0.8)
+    best = int(np.argmax(gain))
+    ax.plot(_DAYS / frequency[best], gain[best], "o", color=_MODEL, ms=5, mfc="none")
+    ax.set(xscale="log", xlabel="period  (d)", ylabel="fall of $\\chi^2$ with an orbit", ylim=(0.0, None))
+    ax.grid(alpha=0.3)
+    return ax.figure
+
+
+def _usable(epochs: ak.Epochs) -> ak.Epochs:
+    """The epochs of one source that can be used."""
+    rows = epochs.replace(group=np.zeros(len(epochs), np.intp), n_groups=1)
+    unfit = list(rows.unfit().values())
+    return rows[~np.logical_or.reduce(unfit)] if unfit else rows
 
 
 def _of_source(epochs: ak.Epochs, by: str, source: Any) -> ak.Epochs:
