@@ -213,7 +213,8 @@ def seen_across(motion: NDArray, place: NDArray) -> tuple[NDArray, NDArray]:
     np.sqrt(scale, out=scale)
     np.divide(1.0, scale, out=scale)
     direction = place * scale
-    return direction, tangent(motion, direction) * scale
+    across = tangent(motion, direction)
+    return direction, np.multiply(across, scale, out=across if across.dtype == scale.dtype else None)
 
 
 def plus(total: NDArray, more: NDArray) -> NDArray:

@@ -111,8 +111,7 @@ class AnnualAberration(ak.Effect):
         place, ahead = boost.place(raw.direction)
         if not self.rate:
             return stars.replace(direction=place)
-        motion = boost.motion(raw.direction, raw.proper_motion, ahead)
-        direction, motion = seen_across(plus(motion, boost.gain(raw.direction, ahead)), place)
+        direction, motion = seen_across(boost.motion(raw.direction, raw.proper_motion, ahead), place)
         # Once more, for the round-off of what lay along the direction: the acceleration's part is large.
         return stars.replace(exact=True, direction=direction, proper_motion=tangent(motion, direction))
 
@@ -163,18 +162,16 @@ class _Boost:
 
     def place(self, r: Array) -> tuple[Array, Array]:
         """The new direction, not of unit length, and the component of the velocity along the old one."""
-        along = dot(r, self.beta)
-        place = r * self._shrunk(along)
-        place += self.beta * self._stretch(along)
-        return place, along
+        ahead = along(r, self.beta)
+        return combined(self._shrunk(ahead), r, self._stretch(ahead), self.beta), ahead
 
-    def _shrunk(self, along: Array) -> Array:
-        out = along * -self.potential
+    def _shrunk(self, ahead: Array) -> Array:
+        out = ahead * -self.potential
         out += self.shrink
         return out
 
-    def _stretch(self, along: Array) -> Array:
-        out = along * (1.0 / (1.0 + self.shrink))
+    def _stretch(self, ahead: Array) -> Array:
+        out = ahead * (1.0 / (1.0 + self.shrink))
         out += 1.0 + self.potential
         return out
 
@@ -187,15 +184,21 @@ class _Boost:
 
     def _undone_alone(self, seen: Array) -> Array:
         """Special relativity backwards is special relativity with the opposite velocity."""
-        along = dot(seen, self.beta)
-        return normalised(seen * self.shrink - self.beta * (1.0 - along * (1.0 / (1.0 + self.shrink))))
+        ahead = dot(seen, self.beta)
+        return normalised(seen * self.shrink - self.beta * (1.0 - ahead * (1.0 / (1.0 + self.shrink))))
 
-    def motion(self, r: Array, motion: Array, along: Array) -> Array:
-        """The star's motion as it changes the new direction (not tangent to it)."""
-        moved = dot(motion, self.beta)
-        out = motion * self._shrunk(along)
-        out = plus(out, self.beta * (moved * (1.0 / (1.0 + self.shrink))))
-        return plus(out, r * (moved * -self.potential))
+    def motion(self, r: Array, motion: Array, ahead: Array) -> Array:
+        """How the star's motion and the observer's acceleration change the new direction, mas/yr; not tangent to it.
+
+        What is along r' is not seen, so that the part along r is put into beta: k r + q beta is along r'.
+        """
+        s, p, open_ = self.shrink, self.potential, 1.0 / (1.0 + self.shrink)
+        turned = along(motion, self.beta) + along(r, self.acceleration) * (1.0 / MAS_IN_RAD)
+        faster = dot(self.beta, self.acceleration) / s * (-1.0 / MAS_IN_RAD)
+        kept, pull = self._shrunk(ahead), self._stretch(ahead)
+        toward = turned * open_ - ahead * (faster * open_**2) - (faster - turned * p) * pull / kept
+        out = plus(motion * kept, self.beta * toward)
+        return plus(out, self.acceleration * (pull * (1.0 / MAS_IN_RAD)))
 
     def gain(self, r: Array, along: Array) -> Array:
         """The observer's acceleration as it changes the new direction, mas/yr (not tangent to it)."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import astrokin as ak
 from astrokin.angles import dot, plus, seen_across, tangent, transported
-from astrokin.displacement import nudged
+from astrokin.displacement import along, combined, nudged
 from astrokin.units import MAS_IN_RAD, A
 
 Array = NDArray[np.float64]
@@ -99,7 +99,8 @@ class AnnualParallax(ak.Effect):
         place = self._place(raw.direction, raw.parallax, raw.proper_motion, there)
         if not self.rate:
             return stars.replace(direction=place)
-        motion = plus(_drift(raw, raw.direction, there), raw.proper_motion * self._clock(raw.direction, there))
+        motion = raw.proper_motion * self._clock(raw.direction, there) if self.light_time else raw.proper_motion
+        motion = plus(_drift(raw, raw.direction, there), motion)
         direction, motion = seen_across(motion, place)
         # Once more, for the round-off of what lay along the direction: the radial velocity's part is large.
         return stars.replace(exact=True, direction=direction, proper_motion=tangent(motion, direction))
@@ -129,16 +130,17 @@ class AnnualParallax(ak.Effect):
     def _delayed(r: Array, motion: Array, there: Any) -> Array:
         return motion * (dot(r, there.position) * (MAS_IN_RAD / _C))
 
-    def _clock(self, r: Array, there: Any) -> Any:
+    @staticmethod
+    def _clock(r: Array, there: Any) -> Array:
         """Time at the barycentre against that of the observer."""
-        return 1.0 + dot(r, there.velocity) if self.light_time else 1.0
+        return 1.0 + along(r, there.velocity)
 
     def _motion_before(self, raw: Any, r: Array, length: Array, there: Any) -> Array:
         if not self.rate:
             return transported(raw.proper_motion, raw.direction, r)
         motion = length * raw.proper_motion - _drift(raw, r, there)
         motion = motion - raw.direction * (dot(motion, r) / dot(raw.direction, r))
-        return motion / self._clock(r, there)
+        return motion / self._clock(r, there) if self.light_time else motion
 
     @classmethod
     def examples(cls) -> Iterator[Self]:
@@ -150,7 +152,8 @@ class AnnualParallax(ak.Effect):
 
 def _drift(raw: Any, r: Array, there: Any) -> Array:
     """What the star's and the observer's velocities along and across add to the motion, mas/yr; not tangent."""
-    return (r * (raw.radial_velocity * (1.0 / A)) - there.velocity * _C) * raw.parallax
+    parallax = raw.parallax
+    return combined(raw.radial_velocity * parallax * (1.0 / A), r, parallax * -_C, there.velocity)
 
 
 def _undone(seen: Array, shift: Array) -> tuple[Array, Array]:

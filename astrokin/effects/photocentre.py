@@ -268,12 +268,19 @@ class BinaryPhotocentre(ak.Effect):
     @cached_property
     def _place(self) -> tuple[Array, Array]:
         """Displacement toward east and north, in the unit of the elements."""
+        if self.rate:
+            return self._plane[:2]
         return self._on_the_sky(*kepler.place(self._phase(_years(self.observer.obstime)), self.eccentricity.value))
 
     @cached_property
     def _rate(self) -> tuple[Array, Array]:
         """The rate of the displacement toward east and north per year, in the unit of the elements."""
-        return self._plane_at(_years(self.observer.obstime))[2:]
+        return self._plane[2:]
+
+    @cached_property
+    def _plane(self) -> tuple[Array, Array, Array, Array]:
+        """Both of them, for which Kepler's equation is solved once."""
+        return self._plane_at(_years(self.observer.obstime))
 
     def _phase(self, years: Array) -> Array:
         """Revolutions since a periastron passage."""
