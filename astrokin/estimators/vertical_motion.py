@@ -21,6 +21,7 @@ import astrokin as ak
 from astrokin import angles
 
 Array = NDArray[np.float64]
+Few = NDArray[np.float32]
 Frame = tuple[Array, Array, Array]
 Pairs = tuple[tuple[int, int], ...]
 
@@ -53,50 +54,27 @@ class Motion:
     eps: Array | None
 
 
-@dataclass(frozen=True)
-class _Sight:
-    """The line of sight: sine and cosine of declination, and level vectors in Galactocentric axes, (3, n) each.
-
-    `level` points at the right ascension on the celestial equator, `east` is a quarter of a turn ahead.
-    """
-
-    sine: Array
-    cosine: Array
-    level: Array
-    east: Array
-    outward: Array
-
-
 def motion(rows: Any, frame: Frame, pairs: Pairs = ALL) -> Motion:
     """Places and motions of stars; `pairs` says which C are asked for."""
     raw, (matrix, place, sun) = rows.raw, frame
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         distance = 1.0 / raw.parallax
-        sight = _sight(raw, matrix)
-        x = sight.outward * distance
+        wanted = raw.covariance is not None and pairs
+        sight = *angles.sine_cosine(raw.angle("ra")), *angles.sine_cosine(raw.angle("dec"))
+        few = np.stack(sight, dtype=np.float32, casting="same_kind") if wanted else None
+        x, moving = (matrix @ vectors for vectors in _from_the_sun(raw, distance, sight))
         x += place[:, None]
         radius = np.sqrt(np.einsum("in,in->n", x[:2], x[:2]))
         away = x[:2] / radius
-        # The components along `away` of what is the same for all stars; and across it, of the place of the Sun, which
-        # is that of the distance vector too: by so much the direction outward turns with the relative distance.
-        pole, sun_R, turn = np.stack([matrix[:2, 2], sun[:2], (-place[1], place[0])]) @ away
-        axes = _axes(sight, matrix[2, 2], pole, away)
-        scale = ak.units.A * distance
-        across = axes[0] * (scale * raw.angle("pmra"))
-        across += axes[1] * (scale * raw.angle("pmdec"))
-        velocity = axes[2] * raw.radial_velocity
-        velocity += across
-        velocity[0] += sun_R
+        velocity = np.empty_like(away)
+        np.einsum("in,in->n", moving[:2], away, out=velocity[0])
+        velocity[1] = moving[2]
+        errors: Any = ({}, None, None)
+        if wanted:
+            errors = _errors(raw, frame, few, (distance, radius, away, velocity), pairs)
+        velocity[0] += sun[:2] @ away
         velocity[1] += sun[2]
-        seen = x[2], radius, velocity
-        if raw.covariance is None or not pairs:
-            return Motion(*seen, {}, None, None)
-        # The faster the rotation, the more the velocity turns with the place: that of the Sun, from which that of the
-        # star itself differs by its random motion.
-        turn /= radius
-        turn *= sun[1]
-        across[0] -= turn
-        return Motion(*seen, *_errors(raw.covariance, distance, (*axes, across), pairs))
+        return Motion(x[2], radius, velocity, *errors)
 
 
 def heights_and_velocities(rows: Any, frame: Frame) -> tuple[Array, Array]:
@@ -105,59 +83,82 @@ def heights_and_velocities(rows: Any, frame: Frame) -> tuple[Array, Array]:
     return seen.z, seen.velocity[1]
 
 
-def _sight(raw: Any, matrix: Array) -> _Sight:
-    round_the_pole = np.stack(angles.sine_cosine(raw.angle("ra")))
-    sine, cosine = angles.sine_cosine(raw.angle("dec"))
-    east, level = (matrix[:, :2] * (-1.0, 1.0)) @ round_the_pole, matrix[:, 1::-1] @ round_the_pole
-    outward = level * cosine
-    outward += matrix[:, 2:] * sine
-    return _Sight(sine, cosine, level, east, outward)
+def _from_the_sun(raw: Any, distance: Array, sight: Any) -> tuple[Array, Array]:
+    """Places (kpc) and velocities (km/s) relative to the Sun in ICRS axes, (3, n) each; `sight` is written over."""
+    sa, ca, sd, cd = sight
+    place, velocity = np.empty((3, len(distance))), np.empty((3, len(distance)))
+    level = cd * distance
+    np.multiply(level, ca, out=place[0])
+    np.multiply(level, sa, out=place[1])
+    np.multiply(sd, distance, out=place[2])
+    scale = ak.units.A * distance
+    east, north = scale * raw.angle("pmra"), scale * raw.angle("pmdec")
+    np.multiply(sd, raw.radial_velocity, out=velocity[2])
+    np.multiply(cd, raw.radial_velocity, out=level)
+    sd *= north
+    level -= sd
+    cd *= north
+    velocity[2] += cd
+    np.multiply(level, ca, out=velocity[0])
+    np.multiply(level, sa, out=velocity[1])
+    sa *= east
+    velocity[0] -= sa
+    ca *= east
+    velocity[1] += ca
+    return place, velocity
 
 
-def _axes(sight: _Sight, pole_z: float, pole_R: Array, away: Array) -> tuple[Array, Array, Array]:
-    """The components (R, z), shape (2, n), of the unit vectors east, north and outward; of the pole they are given."""
-    level, east, outward = (_outward_and_up(v, away) for v in (sight.level, sight.east, sight.outward))
-    north = np.empty_like(away)
-    np.multiply(pole_R, sight.cosine, out=north[0])
-    np.multiply(pole_z, sight.cosine, out=north[1])
-    level *= sight.sine
-    north -= level
-    return east, north, outward
+def _errors(raw: Any, frame: Frame, sight: Any, seen: Any, pairs: Pairs) -> tuple[Any, Any, Any]:
+    """C, c and eps, given sine and cosine of both angles, and what is `seen`, as in `_changes`.
 
-
-def _outward_and_up(vectors: Array, away: Array) -> Array:
-    """The component along `away`, (2, n), from the axis of the Galaxy, and the northward one, of vectors (3, n)."""
-    out = np.empty_like(away)
-    np.einsum("in,in->n", vectors[:2], away, out=out[0])
-    out[1] = vectors[2]
-    return out
-
-
-def _errors(covariance: Any, distance: Array, axes: Any, pairs: Pairs) -> tuple[Any, Any, Any]:
-    """C, c and eps; what is not known is not there.
-
-    With J what a unit of each measured parameter changes, C = J S J^T, and c that with the parallax, S J^T. In single
-    precision: these are corrections, wanted to a few digits.
+    With J what a unit of each measured parameter changes, C = J S J^T, and c that with the parallax, S J^T; what is not
+    known is not there. In single precision: these are corrections, wanted to a few digits.
     """
-    east, north, outward, slopes = axes
-    known = [name for name in _MEASURED if covariance.knows(name)]
+    known = [k for k, name in enumerate(_MEASURED) if raw.covariance.knows(name)]
     if not known:
         return {}, None, None
-    scale, away = (ak.units.A * distance).astype(np.float32), (-distance).astype(np.float32)
-    change = {"pmra": (east, scale), "pmdec": (north, scale), "radial_velocity": (outward, None)}
-    change["parallax"] = slopes, away
-    by = np.empty((len(known), 2, len(distance)), np.float32)
-    for out, name in zip(by, known, strict=True):
-        vector, size = change[name]
-        out[:] = vector
-        if size is not None:
-            out *= size
-    weighted = _weighted(covariance.elements(known, np.float32), known, by)
+    distance, few = seen[0], [part.astype(np.float32) for part in seen]
+    by, names = _changes(raw, frame, sight, few), [_MEASURED[k] for k in known]
+    by = by if len(known) == len(by) else by[known]
+    weighted = _weighted(raw.covariance.elements(names, np.float32), names, by)
     found = {(i, j): np.einsum("kn,kn->n", weighted[:, i], by[:, j]) for i, j in pairs}
-    if known[-1] != "parallax":
+    if names[-1] != "parallax":
         return found, None, None
-    variance = _zero_for_nan(covariance.element("parallax", "parallax"))
-    return found, weighted[-1] * away, variance * (distance * distance)
+    share = distance * _zero_for_nan(raw.covariance.error("parallax"))
+    share *= share
+    return found, weighted[-1] * -few[0], share
+
+
+def _changes(raw: Any, frame: Frame, sight: Any, seen: list[Few]) -> Few:
+    """What a unit of each measured parameter changes in the velocity (R, z), shape (4, 2, n).
+
+    `seen` are distance, radius, direction `away` from the axis, (2, n), and velocity relative to the Sun (R, z).
+    """
+    matrix, place, sun = (part.astype(np.float32) for part in frame)
+    (sa, ca, sd, cd), (distance, radius, away, velocity) = sight, seen
+    by = np.empty((4, 2, len(distance)), np.float32)
+    pointing = matrix[:2].T @ away, matrix[2]
+    for k, (x, y, z) in enumerate(pointing):  # of R and of z, in ICRS axes
+        east, north, outward = by[:3, k]
+        level = x * ca
+        level += y * sa
+        np.multiply(y, ca, out=east)
+        east -= x * sa
+        np.multiply(z, cd, out=north)
+        north -= level * sd
+        np.multiply(z, sd, out=outward)
+        level *= cd
+        outward += level
+    by[:2] *= np.float32(ak.units.A) * distance
+    # By the relative distance: the velocity across the line of sight; and with the place the direction outward turns,
+    # the faster the rotation: that of the Sun, from which that of the star itself differs by its random motion.
+    np.multiply(by[2], raw.radial_velocity.astype(np.float32), out=by[3])
+    by[3] -= velocity
+    turn = np.stack([-place[1] * sun[1], place[0] * sun[1]]) @ away
+    turn /= radius
+    by[3, 0] += turn
+    by[3] *= distance
+    return by
 
 
 def _weighted(elements: dict[tuple[str, str], Any], known: list[str], by: Any) -> Any:
