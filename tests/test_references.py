@@ -1,6 +1,7 @@
 """The BibTeX file: every key that a registered class names is there, and nothing is dropped silently."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +38,12 @@ def test_bibcodes_are_bibcodes_of_their_year(key):
 def test_each_key_comes_once_and_in_order():
     text = references.bibtex(["source-004", "astrokin", "source-004"])
     assert re.findall(r"^@misc\{(.+),", text, re.MULTILINE) == ["source-004", "astrokin"]
+
+
+def test_no_entry_is_written_twice():
+    text = (Path(references.__file__).parent / "references.bib").read_text(encoding="utf-8")
+    keys = re.findall(r"^@\w+\{(.+?),", text, re.MULTILINE)
+    assert len(keys) == len(set(keys)) == len(references.known())
 
 
 def test_an_unknown_key_becomes_a_comment():
