@@ -45,9 +45,10 @@ def distances(
     .. math:: P(r) \propto p(r)\,\exp\left[-\frac{(\varpi - \varpi_0 - 1/r)^2}{2\sigma^2}\right],
 
     with the prior p(r), the zero point :math:`\varpi_0` and the error :math:`\sigma` (source 004, "Statistical
-    Biases"; Lutz & Kelker 1973; Bailer-Jones 2015). Zero and negative parallaxes are data. Quantiles
-    agree with a fine quadrature to 0.1 per cent of the interval's half width, and mostly to 0.005 per cent, for errors
-    up to five times the inverse of the prior's length or limit; those of the share 0.9999 to one per cent.
+    Biases"; Lutz & Kelker 1973; Bailer-Jones 2015). Zero and negative parallaxes are data. For
+    errors up to five times the inverse of the prior's length or limit, quantiles agree with a fine quadrature to
+    0.15 per cent of the interval's half width, and mostly to 0.01 per cent; those of the share 0.9999 to 0.5 per cent
+    where the error is below that inverse, and to 10 per cent beyond.
 
     Parameters
     ----------

@@ -28,6 +28,16 @@ def fits(model="5", **options):
     return lambda: estimator.fit(epochs)
 
 
+paired = epochs.replace(
+    abscissa_pair=np.tile(np.arange(EPOCHS) // 2, N).astype(float), abscissa_corr=np.full(N * EPOCHS, 0.3)
+)
+
+
+def pairs():
+    """Neighbours in time with correlated errors."""
+    return ak.estimators.AstrometricSolution(reference_epoch=2017.0).fit(paired)
+
+
 def loop():
     """What one writes first: a source after the other."""
     t, raw = time - 2017.0, epochs.raw
@@ -51,6 +61,7 @@ times = [
     ("astrokin: 6 parameters (not linear)", best(fits("6"), N, runs=2)),
     ("astrokin: 5 parameters, excess noise fitted", best(fits(jitter=True), N, runs=2)),
     ("astrokin: 5 parameters, outliers rejected", best(fits(reject=4.0), N, runs=2)),
+    ("astrokin: 5 parameters, correlated pairs", best(pairs, N, runs=2)),
     ("a loop: numpy.linalg.lstsq and inv, no quality", best(loop, FEW, runs=3)),
 ]
 for name, (taken, _) in times[:1]:
