@@ -148,15 +148,18 @@ class DiscHeating(ak.Estimator):
 
     def _ages_of(self, rows: Any) -> tuple[Array, Array | None]:
         """Ages and their errors, Gyr: not the whole estimator is bound to a block, which takes longer than its sums."""
-        specs = dict(self.specs())
 
         def values(name: str) -> Array:
             given = getattr(self, name)
             if not hasattr(given, "name"):
                 return np.full(len(rows), given.value)
-            return np.asarray(specs[name].bound(rows[given.name], given.name).value)
+            return np.asarray(self._specs[name].bound(rows[given.name], given.name).value)
 
         return values("age"), None if self.age_error is None else values("age_error")
+
+    @cached_property
+    def _specs(self) -> dict[str, Any]:
+        return dict(self.specs())
 
     def collect(self, rows: Any, params: Any) -> Sums:
         """Moments of the velocities about the means of the last pass, in cells of observed age and its error."""
