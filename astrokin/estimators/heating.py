@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import astropy.units as u
@@ -153,13 +153,14 @@ class DiscHeating(ak.Estimator):
             given = getattr(self, name)
             if not hasattr(given, "name"):
                 return np.full(len(rows), given.value)
-            return np.asarray(self._specs[name].bound(rows[given.name], given.name).value)
+            return np.asarray(self._specs()[name].bound(rows[given.name], given.name).value)
 
         return values("age"), None if self.age_error is None else values("age_error")
 
-    @cached_property
-    def _specs(self) -> dict[str, Any]:
-        return dict(self.specs())
+    @classmethod
+    @cache
+    def _specs(cls) -> dict[str, Any]:
+        return dict(cls.specs())
 
     def collect(self, rows: Any, params: Any) -> Sums:
         """Moments of the velocities about the means of the last pass, in cells of observed age and its error."""
