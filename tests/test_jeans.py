@@ -7,7 +7,12 @@ import astropy.units as u
 import numpy as np
 import pytest
 from astropy.constants import G
-from astropy.coordinates import CylindricalRepresentation, Galactocentric, SkyCoord
+from astropy.coordinates import (
+    CylindricalRepresentation,
+    Galactocentric,
+    SkyCoord,
+    galactocentric_frame_defaults,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +24,7 @@ from astrokin.estimators import vertical_kernels as kernels
 from astrokin.estimators import vertical_models as models
 from astrokin.estimators.vertical_bins import data as bin_data
 from astrokin.estimators.vertical_joint import Joint
+from astrokin.estimators.vertical_motion import Limits, outside
 from astrokin.estimators.vertical_sample import Field, Sector, catalogue
 
 KPC, KM_S = u.kpc, u.km / u.s
@@ -198,7 +204,27 @@ def test_the_height_of_the_sun_can_be_given():
         np.testing.assert_allclose(seen, expected, rtol=0, atol=1e-12)
 
 
+def test_the_frame_follows_the_defaults_in_force():
+    before = galaxy.galactocentric()[1]
+    with galactocentric_frame_defaults.set("pre-v4.0"):
+        np.testing.assert_allclose(galaxy.galactocentric()[1][0], -8.3, atol=1e-3)
+    np.testing.assert_array_equal(galaxy.galactocentric()[1], before)
+
+
 # ---- the bins ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [1e-12, 1e-9, 1e-6])
+def test_stars_next_to_a_limit_are_on_the_right_side_of_it(step):
+    """Limits that stars stand at but for a step: the quick look in single precision must not decide."""
+    stars = few(200)
+    seen = kernels.motion(stars, FRAME)
+    for k in range(0, 200, 20):
+        height, radius = abs(seen.z[k]), seen.radius[k]
+        for sign in (-1.0, 1.0):
+            limits = Limits(height + sign * step, 9.0, 0.0, radius - sign * step)
+            found = outside(stars, FRAME, limits)
+            assert [mask[k] for mask in found.values()] == [sign > 0, False, sign > 0]
 
 
 def summed(stars, bins=None, weight=None, order="Rz"):
