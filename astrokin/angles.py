@@ -19,14 +19,14 @@ _DEGREE = 180 / np.pi
 _COSINE_NEXT_TO_POLE = 6.123233995736766e-17
 
 
-def sine_cosine(degrees: NDArray) -> tuple[NDArray, NDArray]:
+def sine_cosine(degrees: NDArray, out: tuple[NDArray | None, NDArray | None] = (None, None)) -> tuple[NDArray, NDArray]:
     """Sine and cosine of an angle in degrees, good to 8e-16: sin = 2t/(1 + t^2), cos = 2/(1 + t^2) - 1."""
     if degrees.dtype == np.float32:  # numpy's own are quicker then
         radians = degrees * np.float32(2 * _HALF_DEGREE)
-        return np.sin(radians), np.cos(radians)
-    t = degrees * _HALF_DEGREE
+        return np.sin(radians, out=out[0]), np.cos(radians, out=out[1])
+    t = np.multiply(degrees, _HALF_DEGREE, out=out[0])
     np.tan(t, out=t)
-    cosine = t * t
+    cosine = np.multiply(t, t, out=out[1])
     cosine += 1.0
     np.divide(2.0, cosine, out=cosine)
     t *= cosine
@@ -65,16 +65,14 @@ def _vectors_block(ra: Array, dec: Array, pmra: Array, pmdec: Array, direction: 
 
 def triad(ra: NDArray, dec: NDArray) -> tuple[NDArray, NDArray, NDArray]:
     """East, north and outward unit vectors (3, n) at angles in degrees, in the precision of the angles."""
-    sa, ca = sine_cosine(ra)
-    sd, cd = sine_cosine(dec)
     east, north, outward = (np.empty((3, len(ra)), ra.dtype) for _ in range(3))
+    sa, ca = sine_cosine(ra, (None, east[1]))
+    sd, cd = sine_cosine(dec, (outward[2], north[2]))
     np.negative(sa, out=east[0])
-    east[1] = ca
     east[2] = 0.0
-    for out, level, up in ((north, -sd, cd), (outward, cd, sd)):
+    for out, level in ((outward, cd), (north, -sd)):
         np.multiply(level, ca, out=out[0])
         np.multiply(level, sa, out=out[1])
-        out[2] = up
     return east, north, outward
 
 

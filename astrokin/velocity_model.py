@@ -141,11 +141,7 @@ def variance(data: Sample, sigma: Array, pull: dict[int, Array] | None) -> dict[
     a peculiar velocity v, seen as v parallax/(parallax + error), has on average the square v^2 (1 + 3 var/parallax^2),
     and with the radial velocity, which needs no scale, the product (1 + var/parallax^2).
     """
-    square = data.parallax * data.parallax
-    squares = [square] * 3
-    if (3, 3) in data.errors:
-        squares = [square, square + data.errors[3, 3], square + 3.0 * data.errors[3, 3]]
-    out = _isotropic(sigma, squares, data) if _is_round(sigma) else _ellipsoidal(sigma, squares, data)
+    out = _isotropic(sigma, data) if _is_round(sigma) else _ellipsoidal(sigma, data)
     _add_errors(out, data)
     if pull is not None and (3, 3) in data.errors:
         _add_parallax_errors(out, data, pull)
@@ -163,14 +159,24 @@ def _is_round(sigma: Array) -> bool:
     return bool(sigma[0, 0] == sigma[1, 1] == sigma[2, 2])
 
 
-def _isotropic(sigma: Array, squares: list[Array], data: Sample) -> dict[tuple[int, int], Array]:
+def _squares(data: Sample, scales: set[int]) -> dict[int, Array]:
+    """The squares of the parallaxes as each of the pairs has them; one array where they are the same."""
+    square = data.parallax * data.parallax
+    if (3, 3) not in data.errors:
+        return dict.fromkeys(scales, square)
+    factors = (0.0, 1.0, 3.0)
+    return {scale: square + factors[scale] * data.errors[3, 3] if scale else square for scale in scales}
+
+
+def _isotropic(sigma: Array, data: Sample) -> dict[tuple[int, int], Array]:
     """Elements that are zero are left out, here and in what follows: a third of the work where S is diagonal."""
-    wanted = {id(square): square for square in (squares[_scale(a, a)] for a in data.used)}
-    known = {key: sigma[0, 0] * square for key, square in wanted.items()}  # shared where equal
+    squares = _squares(data, {_scale(a, a) for a in data.used})
+    known = {id(square): sigma[0, 0] * square for square in {id(s): s for s in squares.values()}.values()}
     return {(a, a): known[id(squares[_scale(a, a)])] for a in data.used}
 
 
-def _ellipsoidal(sigma: Array, squares: list[Array], data: Sample) -> dict[tuple[int, int], Array]:
+def _ellipsoidal(sigma: Array, data: Sample) -> dict[tuple[int, int], Array]:
+    squares = _squares(data, {_scale(a, b) for a in data.used for b in data.used})
     turned = {k: _times(sigma, data.axes[k]) for k in data.used}
     return {
         (a, b): along(data.axes[a], turned[b]) * squares[_scale(a, b)] for a in data.used for b in data.used if a <= b

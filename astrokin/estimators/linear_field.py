@@ -182,7 +182,7 @@ class Terms:
         scores = {
             "field": self._total(pull, regressor),
             "scatter": self._scatter_of(-regressor[-1] * pull),
-            "level": self._level(pull.dtype),
+            "level": self._level(pull.dtype, information),
             "tally": self._tally(misfit),
         }
         if not information:
@@ -201,11 +201,12 @@ class Terms:
             return self._summed(dot(pull, pull)[None])[:, :, None]
         return velocity_model.symmetric(self._summed(velocity_model.outer(pull)))
 
-    def _level(self, kind: Any) -> Array:
-        """Sums of parallax^2 W, (G, 3, 3); (G, 1, 1) with their trace."""
+    def _level(self, kind: Any, known: bool) -> Array:
+        """Sums of parallax^2 W, (G, 3, 3); (G, 1, 1) with their trace. `known`: the weights are wanted anyway."""
         square = self.parallax * self.parallax
         if self.isotropic:
-            return self._summed((square * self.weights.trace).astype(kind, copy=False)[None])[:, :, None]
+            trace = self.weight[0] + self.weight[3] + self.weight[5] if known else self.weights.trace
+            return self._summed((square * trace).astype(kind, copy=False)[None])[:, :, None]
         return velocity_model.symmetric(self._summed((square * self.weight).astype(kind, copy=False)))
 
     def _summed(self, values: Array) -> Array:
