@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import astrokin as ak
 from astrokin import galaxy, vertical
 from astrokin.errors import InputError
-from astrokin.estimators import JeansKz
+from astrokin.estimators import JeansKz, vertical_motion
 from astrokin.estimators import vertical_kernels as kernels
 from astrokin.estimators import vertical_models as models
 from astrokin.estimators.vertical_bins import data as bin_data
@@ -604,3 +604,18 @@ def test_two_tracer_components_in_the_same_field():
     off = (fit["Kz"].value - 1e-3 * TWO.force(HEIGHTS.value)) / fit.error["Kz"].value
     assert np.abs(off).max() < 4.0
     assert fit["sigma_zz"][-1] > 1.5 * fit["sigma_zz"][0]
+
+
+@pytest.mark.parametrize("options", [{}, {"tilt": "none", "solver": "splines"}], ids=repr)
+def test_single_precision_changes_no_result(options, monkeypatch):
+    """Large blocks are worked on in it: stars change bins only where they stand within 1e-7 kpc of an edge."""
+    estimator = JeansKz(**options)
+    stars, _ = estimator.simulate(60_000, np.random.default_rng(8))
+    quick = estimator.fit(stars)
+    monkeypatch.setattr(vertical_motion, "MANY", 1 << 60)
+    whole = estimator.fit(stars)
+    for name, value in whole.results.items():
+        error = whole.error[name]
+        np.testing.assert_array_less(abs((quick[name] - value) / error).value, 2e-2, err_msg=name)
+        np.testing.assert_allclose((quick.error[name] / error).value, 1.0, rtol=1e-3, err_msg=name)
+    assert quick.results[name].value.tolist() != value.value.tolist()  # it was used

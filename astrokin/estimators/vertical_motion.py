@@ -26,6 +26,9 @@ Frame = tuple[Array, Array, Array]
 Pairs = tuple[tuple[int, int], ...]
 
 ALL: Pairs = ((0, 0), (0, 1), (1, 1))
+#: Rows of a block from which on places and velocities are in single precision: good to 1e-7 kpc and 1e-5 km/s, star by
+#: star, of which nothing is left in sums over so many.
+MANY = 1 << 14
 _MEASURED = ("pmra", "pmdec", "radial_velocity", "parallax")
 
 
@@ -56,11 +59,14 @@ class Motion:
 
 def motion(rows: Any, frame: Frame, pairs: Pairs = ALL) -> Motion:
     """Places and motions of stars; `pairs` says which C are asked for."""
-    raw, (matrix, place, sun) = rows.raw, frame
+    raw = rows.raw
+    kind: Any = np.float32 if len(rows) >= MANY else np.float64
+    matrix, place, sun = (part.astype(kind, copy=False) for part in frame)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        distance = 1.0 / raw.parallax
+        distance = 1.0 / raw.parallax.astype(kind, copy=False)
         wanted = raw.covariance is not None and pairs
-        sight = *angles.sine_cosine(raw.angle("ra")), *angles.sine_cosine(raw.angle("dec"))
+        sky = (raw.angle(name).astype(kind, copy=False) for name in ("ra", "dec"))
+        sight = tuple(part for angle in sky for part in angles.sine_cosine(angle))
         few = np.stack(sight, dtype=np.float32, casting="same_kind") if wanted else None
         x, moving = (matrix @ vectors for vectors in _from_the_sun(raw, distance, sight))
         x += place[:, None]
@@ -71,7 +77,7 @@ def motion(rows: Any, frame: Frame, pairs: Pairs = ALL) -> Motion:
         velocity[1] = moving[2]
         errors: Any = ({}, None, None)
         if wanted:
-            errors = _errors(raw, frame, few, (distance, radius, away, velocity), pairs)
+            errors = _errors(raw, (matrix, place, sun), few, (distance, radius, away, velocity), pairs)
         velocity[0] += sun[:2] @ away
         velocity[1] += sun[2]
         return Motion(x[2], radius, velocity, *errors)
@@ -85,16 +91,19 @@ def heights_and_velocities(rows: Any, frame: Frame) -> tuple[Array, Array]:
 
 def _from_the_sun(raw: Any, distance: Array, sight: Any) -> tuple[Array, Array]:
     """Places (kpc) and velocities (km/s) relative to the Sun in ICRS axes, (3, n) each; `sight` is written over."""
-    sa, ca, sd, cd = sight
-    place, velocity = np.empty((3, len(distance))), np.empty((3, len(distance)))
+    (sa, ca, sd, cd), kind = sight, distance.dtype
+    east, north, outward = (
+        values.astype(kind, copy=False) for values in (raw.angle("pmra"), raw.angle("pmdec"), raw.radial_velocity)
+    )
+    place, velocity = np.empty((3, len(distance)), kind), np.empty((3, len(distance)), kind)
     level = cd * distance
     np.multiply(level, ca, out=place[0])
     np.multiply(level, sa, out=place[1])
     np.multiply(sd, distance, out=place[2])
     scale = ak.units.A * distance
-    east, north = scale * raw.angle("pmra"), scale * raw.angle("pmdec")
-    np.multiply(sd, raw.radial_velocity, out=velocity[2])
-    np.multiply(cd, raw.radial_velocity, out=level)
+    east, north = scale * east, scale * north
+    np.multiply(sd, outward, out=velocity[2])
+    np.multiply(cd, outward, out=level)
     sd *= north
     level -= sd
     cd *= north
@@ -117,14 +126,14 @@ def _errors(raw: Any, frame: Frame, sight: Any, seen: Any, pairs: Pairs) -> tupl
     known = [k for k, name in enumerate(_MEASURED) if raw.covariance.knows(name)]
     if not known:
         return {}, None, None
-    distance, few = seen[0], [part.astype(np.float32) for part in seen]
+    distance, few = seen[0], [part.astype(np.float32, copy=False) for part in seen]
     by, names = _changes(raw, frame, sight, few), [_MEASURED[k] for k in known]
     by = by if len(known) == len(by) else by[known]
     weighted = _weighted(raw.covariance.elements(names, np.float32), names, by)
     found = {(i, j): np.einsum("kn,kn->n", weighted[:, i], by[:, j]) for i, j in pairs}
     if names[-1] != "parallax":
         return found, None, None
-    share = distance * _zero_for_nan(raw.covariance.error("parallax"))
+    share = distance * _zero_for_nan(raw.covariance.error("parallax").astype(distance.dtype, copy=False))
     share *= share
     return found, weighted[-1] * -few[0], share
 
@@ -134,7 +143,7 @@ def _changes(raw: Any, frame: Frame, sight: Any, seen: list[Few]) -> Few:
 
     `seen` are distance, radius, direction `away` from the axis, (2, n), and velocity relative to the Sun (R, z).
     """
-    matrix, place, sun = (part.astype(np.float32) for part in frame)
+    matrix, place, sun = (part.astype(np.float32, copy=False) for part in frame)
     (sa, ca, sd, cd), (distance, radius, away, velocity) = sight, seen
     by = np.empty((4, 2, len(distance)), np.float32)
     pointing = matrix[:2].T @ away, matrix[2]
