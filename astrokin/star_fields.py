@@ -42,6 +42,11 @@ def rows_of(values: Any, index: Any) -> Any:
     return frozen(part) if isinstance(part, np.ndarray) else part
 
 
+def vectors_of(values: NDArray[Any], index: Any) -> NDArray[Any]:
+    """Some rows of vectors (3, n), which cannot be written to either."""
+    return frozen(values[:, index] if isinstance(index, slice) else values.take(index, axis=1))
+
+
 def one_per_row(value: Any, unit: u.UnitBase, name: str, n: int, copy: bool = True) -> Array:
     """A Quantity as a plain array (n,), a scalar repeated; NaN for what is not given."""
     if value is None:
@@ -141,12 +146,13 @@ OTHER_FIELDS: dict[str, Callable[[Any, int], Any]] = {
 
 
 def row_index(index: Any, n: int) -> Any:
-    """An index of rows: a slice, a mask of n rows, or row numbers."""
+    """An index of rows, a slice or row numbers, from a slice, a mask of n rows, or row numbers."""
     if isinstance(index, slice):
         return index
     array = np.asarray(getattr(index, "value", index))
     if array.dtype == bool:
-        return of_length(array, n, "the mask")
+        # Once for all arrays: rows by number take a third of the time of rows by mask.
+        return np.flatnonzero(of_length(array, n, "the mask"))
     if array.size == 0:
         array = array.astype(np.intp)
     if array.ndim > 1:
