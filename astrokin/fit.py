@@ -225,7 +225,18 @@ class Fit(Mapping[str, u.Quantity]):
         return fit_output.table(self)
 
     def plot(self, axes: Any = None) -> Any:
-        """A matplotlib figure of the fit: that of the estimator where it has one, else values and correlations."""
+        """A matplotlib figure of the fit: that of the estimator where it has one, else values and correlations.
+
+        Parameters
+        ----------
+        axes : sequence of matplotlib axes, optional
+            Where to draw it, as many as the estimator has panels. Not given: on a figure of its own, which a notebook
+            shows and ``fit.plot().savefig("fit.png")`` keeps; pyplot, and so ``plt.show``, does not know of it.
+
+        Returns
+        -------
+        `matplotlib.figure.Figure`
+        """
         from astrokin import fit_plot
 
         return self.plotter(self, axes) if self.plotter is not None else fit_plot.overview(self)

@@ -320,7 +320,7 @@ def observer_parameter(default: Any = MISSING, *, doc: str = "where and when the
     >>> import astrokin as ak
     >>> observer: Any = ak.observer_parameter()
     """
-    needed = "an ak.Observer(obstime, location)"
+    needed = "an ak.Observer(obstime, location), such as ak.Observer(ak.column('obstime'), 'gaia')"
     return part_parameter(Observer, needed, default=default, doc=doc, reader=_from_text)
 
 

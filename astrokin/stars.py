@@ -31,6 +31,7 @@ from astrokin.star_fields import (
     own_values,
     row_index,
     rows_of,
+    vectors_of,
 )
 from astrokin.units import KM_S, MAS, MAS_YR
 from astrokin.views import VIEWS, VIEWS_OF_DIRECTION, VIEWS_OF_MOTION
@@ -239,7 +240,7 @@ class Stars:
             return self._column(index)
         index = row_index(index, len(self))
         return self._with(
-            _fields={k: frozen(v[:, index]) if k in VECTORS else rows_of(v, index) for k, v in self._fields.items()},
+            _fields={k: vectors_of(v, index) if k in VECTORS else rows_of(v, index) for k, v in self._fields.items()},
             _covariance=None if self._covariance is None else self._covariance[index],
             _epoch=rows_of(self._epoch, index) if isinstance(self._epoch, np.ndarray) else self._epoch,
             _columns={k: rows_of(v, index) for k, v in self._columns.items()},
@@ -253,7 +254,8 @@ class Stars:
     def _column(self, name: str) -> Any:
         if name not in self._columns:
             known = ", ".join(closest_first(name, self._columns)) or "none"
-            raise MissingColumnError(f"The stars have no column {name!r}; they have: {known}.")
+            own = f" Their {name} is stars.{name}." if hasattr(type(self), name) else ""
+            raise MissingColumnError(f"The stars have no column {name!r}; they have: {known}.{own}")
         return self._columns[name]
 
     def replace(self, *, exact: bool = False, **changes: Any) -> Stars:
@@ -411,8 +413,7 @@ class Stars:
     def __repr__(self) -> str:
         extra = f", columns: {', '.join(self._columns)}" if self._columns else ""
         has = "with" if self._covariance is not None else "without"
-        epoch = "no epoch" if self._epoch is None else f"epoch {np.ravel(self._epoch)[0] if len(self) else ''}"
-        return f"<Stars: {len(self)} row{'' if len(self) == 1 else 's'}, {epoch}, {has} covariance{extra}>"
+        return f"<Stars: {len(self)} row{'' if len(self) == 1 else 's'}, {_told(self._epoch)}, {has} covariance{extra}>"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Stars):
@@ -457,6 +458,16 @@ class Stars:
 # For whoever asks how it is called: as `__init__` says; `__new__` only turns away what is not a keyword.
 _CALL = inspect.signature(Stars.__init__)
 Stars.__signature__ = _CALL.replace(parameters=list(_CALL.parameters.values())[1:])  # type: ignore[attr-defined]
+
+
+def _told(epoch: Any) -> str:
+    if epoch is None:
+        return "no epoch"
+    years = np.ravel(np.real(epoch))
+    known = years[np.isfinite(years)].round(4)
+    if not known.size:
+        return "epochs unknown"
+    return f"epoch {known.min()}" if known.min() == known.max() else f"epochs {known.min()} to {known.max()}"
 
 
 def noted(notes: Mapping[str, Mask], mask: Mask, reason: str) -> dict[str, Mask]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import astropy.units as u
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 from astropy.time import Time
 from click.testing import CliRunner
@@ -156,6 +157,17 @@ def test_remove_goes_back(files, sample, suffix):
     assert np.abs(seen.radial_velocity - sample.radial_velocity).max() > 5 * u.km / u.s
     assert np.abs(back.radial_velocity - sample.radial_velocity).max() < 1e-10 * u.km / u.s
     assert np.abs(back.pmra - sample.pmra).max() < 1e-10 * u.mas / u.yr
+
+
+def test_what_was_left_out_stands_in_the_history_of_a_fits_file(files):
+    observer = "observer=2026-03-21T03:00,lon=-70.4deg,lat=-24.6deg,height=2635m,pressure=743hPa,temperature=10deg_C,"
+    observer += "relative_humidity=0.1,obswl=0.55micron"
+    told = run("apply", "atmospheric-refraction", files / "stars.fits", files / "seen.fits", "--set", observer).stderr
+    assert len(told.splitlines()) == 1  # what is refused, and nothing about the header
+    again = run("remove", "atmospheric-refraction", files / "seen.fits", files / "back.fits", "--set", observer).stderr
+    assert "AstropyUserWarning" not in again
+    history = fits.getheader(files / "seen.fits", 1)["HISTORY"]
+    assert "rows refused: lower than 2.87 deg above the horizon" in str(history)
 
 
 def test_years_to_come_are_no_reason_for_a_note(files):

@@ -356,6 +356,14 @@ def test_the_repr_says_what_there_is():
     stars = sample(2, epoch=2016.0, columns={"age": [1, 2]}, covariance=Covariance(errors={"ra": np.ones(2)}))
     assert repr(stars) == "<Stars: 2 rows, epoch 2016.0, with covariance, columns: age>"
     assert repr(stars[0]).startswith("<Stars: 1 row, ")
+    assert "epoch 1991.25, " in repr(stars.replace(epoch=Time("J1991.25")))
+    assert "epochs 1991.25 to 2016.0, " in repr(stars.replace(epoch=[2016.0, 1991.25]))
+    assert "epochs unknown, " in repr(stars.replace(epoch=[np.nan, np.nan]))
+
+
+def test_a_parameter_asked_for_as_a_column_is_pointed_out():
+    with pytest.raises(MissingColumnError, match=r"no column 'parallax'; .* Their parallax is stars\.parallax\."):
+        sample(2)["parallax"]
 
 
 def test_what_goes_into_stars_of_is_shown_the_way():

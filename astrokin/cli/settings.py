@@ -23,6 +23,7 @@ _SEVERAL = ("--set", "--names")
 #: How Python says it, and how the command line does.
 _SPOKEN = (
     (r"names=\{'(\w+)': '…'\}", r"--names \1=…"),
+    (r"names=\{'(\w+)': '…', '(\w+)': '…'\}", r"--names \1=… \2=…"),
     (r"\bnames= ", "--names "),
     (r"\bStars\(…, epoch=…\)(,| or) ", ""),
     (r"\b[A-Z]\w+\((?:(?:\w+=)?…, )*(\w+)=…\)", r"--set \1=…"),
@@ -40,6 +41,8 @@ def spoken(message: str) -> str:
     >>> from astrokin.cli.settings import spoken
     >>> spoken("Say which one it is with names={'ra': '…'}.")
     'Say which one it is with --names ra=….'
+    >>> spoken("Say which they are with names={'ra': '…', 'dec': '…'}.")
+    'Say which they are with --names ra=… dec=….'
     """
     for python, ours in _SPOKEN:
         message = re.sub(python, ours, message)

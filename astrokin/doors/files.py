@@ -238,7 +238,17 @@ def _write_votable(table: Any, path: Path) -> None:
 
 
 def _write_fits(table: Any, path: Path) -> None:
+    if notes := table.meta.get("astrokin"):  # a header holds no dictionary
+        table = table.copy(copy_data=False)
+        del table.meta["astrokin"]
+        told = [f"astrokin: {rows} rows {kind}: {why}" for kind, by in notes.items() for why, rows in by.items()]
+        before = table.meta.get("HISTORY", [])
+        table.meta["HISTORY"] = [*([before] if isinstance(before, str) else before), *map(_ascii, told)]
     table.write(path, format="fits", overwrite=True)
+
+
+def _ascii(text: str) -> str:
+    return text.encode("ascii", "replace").decode()
 
 
 def _write_parquet(table: Any, path: Path) -> None:

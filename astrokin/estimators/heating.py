@@ -310,6 +310,8 @@ def _checked_ages(ages: Any, model: str) -> Any:
         if ages is not None:
             raise ak.errors.InputError(f"DiscHeating.ages is {ages}; only model='profile' takes ages.")
         return None
+    if ages is None:
+        raise ak.errors.InputError("DiscHeating: model='profile' needs ages, for example ages=[1, 4, 8, 12] * u.Gyr.")
     plain = ak.units.raw_values(ages, u.Gyr, "DiscHeating.ages")
     if plain.ndim != 1 or len(plain) < 2 or not (np.diff(plain) > 0.0).all() or not plain[0] >= 0.0:
         raise ak.errors.InputError(
