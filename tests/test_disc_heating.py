@@ -8,6 +8,7 @@ from astropy.coordinates import Galactocentric
 import astrokin as ak
 from astrokin import simulation
 from astrokin.errors import InputError
+from astrokin.estimators import heating_velocities
 from astrokin.estimators.heating_ages import nodes, true_ages
 from astrokin.estimators.heating_sample import TRUTH, catalogue
 from astrokin.estimators.heating_velocities import Sun, cylindrical
@@ -292,3 +293,17 @@ def test_figures_are_drawn(options):
     figure = Heating(**options).fit(aged(3000)).plot()
     figure.canvas.draw()
     assert len(figure.axes) >= 1
+
+
+def test_single_precision_changes_no_result(monkeypatch):
+    """Large blocks are worked on in it: stars change cells only where they stand within 1e-7 of an edge."""
+    estimator = ak.estimators.DiscHeating(age_error="age_error")
+    stars, _ = estimator.simulate(40_000, np.random.default_rng(8))
+    quick = estimator.fit(stars)
+    monkeypatch.setattr(heating_velocities, "MANY", 1 << 60)
+    whole = estimator.fit(stars)
+    for name, value in whole.results.items():
+        error = whole.error[name]
+        assert abs(quick[name] - value) < 1e-3 * error, name
+        assert abs(quick.error[name] / error - 1.0) < 1e-4, name
+    assert quick.results["sigma_R"] != whole.results["sigma_R"]  # it was used

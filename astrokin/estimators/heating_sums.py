@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from astrokin.estimators.heating_velocities import Sun, cylindrical
+from astrokin.estimators.heating_velocities import Sun, cylindrical, kind_of
 from astrokin.summaries import group_of
 
 Array = NDArray[np.float64]
 
 #: ln(age/Gyr) where the cells begin and end: 1 Myr to 100 Gyr.
-YOUNGEST, OLDEST = np.log(1e-3), np.log(1e2)
+YOUNGEST, OLDEST = float(np.log(1e-3)), float(np.log(1e2))
 #: Cells of 5 per cent in age; the moments are taken about a curve, so that within a cell nothing is lost.
 AGES = 230
 #: Relative age errors: below 0.01, then 14 cells up to 1.
 ERRORS = 15
-_LEAST = np.log(1e-2)
+_LEAST = float(np.log(1e-2))
 _AGE_STEP = (OLDEST - YOUNGEST) / AGES
 _ERROR_STEP = -_LEAST / (ERRORS - 1)
 #: The pairs of components whose squares are correlated.
@@ -84,13 +84,15 @@ def collected(rows: Any, age: Array, error: Array | None, means: Means | None, p
     """The sums of a block."""
     group, n_groups = group_of(rows)
     n_cells = AGES if error is None else AGES * ERRORS
+    kind = kind_of(rows)
+    age, error = age.astype(kind, copy=False), None if error is None else error.astype(kind, copy=False)
     log_age, share = np.log(age), None if error is None else error / age
     cell = cells(log_age, share)
     velocity, noise = cylindrical(rows, sun)
     place = cell if group is None else cell + n_cells * group
     if means is not None:
         for k in range(3):
-            velocity[k] -= np.take(means.mean[:, k].ravel(), place)
+            velocity[k] -= np.take(means.mean[:, k].ravel().astype(velocity.dtype, copy=False), place)
     square = velocity * velocity
     if noise is not None:
         square -= noise

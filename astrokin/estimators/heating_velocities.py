@@ -14,6 +14,9 @@ from astrokin.units import A
 Array = NDArray[np.float64]
 Few = NDArray[np.float32]
 
+#: Rows of a block from which on velocities are in single precision: good to 1e-5 km/s, star by star, of which nothing
+#: is left in sums over so many.
+MANY = 1 << 14
 #: A parallax below so many of its errors gives no velocity worth having.
 LEAST = 4.0
 
@@ -63,27 +66,41 @@ def cylindrical(stars: Any, sun: Sun) -> tuple[Array, Few | None]:
     The rotation curve is flat. A parallax error of a share epsilon moves the tangential velocity t relative to the Sun
     by -t epsilon n + t epsilon^2 n^2, with n of unit variance; the axes at its place turn along.
     """
-    raw, turn = stars.raw, ak.galaxy.icrs_to_galactic()
-    distance = 1.0 / raw.parallax
+    raw, kind = stars.raw, kind_of(stars)
+    turn = ak.galaxy.icrs_to_galactic().astype(kind, copy=False)
+    distance = 1.0 / raw.parallax.astype(kind, copy=False)
     scale = A * distance
-    sight = turn @ raw.direction
-    tangential = turn @ raw.proper_motion
+    across, line = _moving(raw, kind)
+    sight, tangential = turn @ line, turn @ across
     tangential *= scale
     outward, radius = _outward(sight, distance, sun.radius)
     local, along = _components(tangential, outward), _components(sight, outward)
-    velocity = along * raw.radial_velocity
+    velocity = along * raw.radial_velocity.astype(kind, copy=False)
     velocity += local
     _add_sun(velocity, outward, sun)
     if raw.covariance is None:
         return velocity, None
     # Errors are corrections, of which a few digits are enough: from here on in single precision.
-    few: list[Few] = [a.astype(np.float32) for a in (scale, distance, along, local, outward)]
-    noise = _noise(raw, *few)
+    few: list[Few] = [a.astype(np.float32, copy=False) for a in (scale, distance, along, local, outward)]
+    noise = _noise(raw, line[2].astype(np.float32, copy=False), *few)
     if raw.covariance.knows("parallax"):
         _, away, _, moved, (_, y) = few
-        _turn(moved, velocity, y * (sun.radius / radius).astype(np.float32), sun.circular_speed)
+        _turn(moved, velocity, y * (sun.radius / radius).astype(np.float32, copy=False), sun.circular_speed)
         _unbias(velocity, noise, moved, raw, away)
     return velocity, noise
+
+
+def kind_of(stars: Any) -> Any:
+    """What numbers a block is worked on in."""
+    return np.float32 if len(stars) >= MANY else np.float64
+
+
+def _moving(raw: Any, kind: Any) -> tuple[Array, Array]:
+    """Proper motions (mas/yr) and lines of sight as vectors (3, n) in ICRS axes."""
+    east, north, line = raw.triad_in(kind)
+    across = north * raw.angle("pmdec").astype(kind, copy=False)
+    across[:2] += east[:2] * raw.angle("pmra").astype(kind, copy=False)
+    return across, line
 
 
 def _outward(sight: Array, distance: Array, radius: float) -> tuple[Array, Array]:
@@ -110,18 +127,17 @@ def _components(vector: Array, outward: Array) -> Array:
 def _add_sun(velocity: Array, outward: Array, sun: Sun) -> None:
     """The Sun's velocity, and the circular speed taken off."""
     x, y, z = sun.velocity
-    velocity[:2] += np.array([[x, y], [-y, x]]) @ outward
+    velocity[:2] += np.array([[x, y], [-y, x]], outward.dtype) @ outward
     velocity[1] -= sun.circular_speed
     velocity[2] += z
 
 
 def _turn(local: Few, velocity: Array, share: Few, speed: float) -> None:
     """With its distance a star's azimuth changes, and with that the axes: added to what the parallax error moves."""
-    around = velocity[1].astype(share.dtype)
-    around += speed
+    around = (velocity[1] + speed).astype(share.dtype, copy=False)
     around *= share
     local[0] += around
-    share *= velocity[0].astype(share.dtype)
+    share *= velocity[0].astype(share.dtype, copy=False)
     local[1] -= share
 
 
@@ -136,7 +152,7 @@ def _unbias(velocity: Array, noise: Few, local: Few, raw: Any, distance: Few) ->
     noise += bias
 
 
-def _noise(raw: Any, scale: Few, distance: Few, along: Few, local: Few, outward: Few) -> Few:
+def _noise(raw: Any, z: Few, scale: Few, distance: Few, along: Few, local: Few, outward: Few) -> Few:
     """Variances (3, n) by the errors of proper motions and radial velocities.
 
     With east p, north q and the line of sight g, and p_k^2 + q_k^2 + g_k^2 = 1 along each axis k, it is
@@ -150,7 +166,6 @@ def _noise(raw: Any, scale: Few, distance: Few, along: Few, local: Few, outward:
     noise = along * along
     noise *= radial - one
     noise += one
-    z = raw.direction[2].astype(scale.dtype)
     pole = ak.galaxy.icrs_to_galactic()[:, 2].astype(scale.dtype)
     up = _toward_pole(pole, z, along, outward)
     level = np.maximum(np.einsum("in,in->n", up, up), 1e-30)  # the square of the cosine, good near the pole too
