@@ -147,3 +147,49 @@ def test_the_result_does_not_depend_on_the_blocks():
     np.testing.assert_allclose(one.vector / error, other.vector / error, rtol=0.0, atol=1e-8)
     scale = error[:, :, None] * error[:, None, :]
     np.testing.assert_allclose(one.matrix / scale, other.matrix / scale, rtol=0.0, atol=1e-6)
+
+
+def replaced(stars, **given):
+    kept = ("ra", "dec", "parallax", "pmra", "pmdec", "radial_velocity", "covariance")
+    return ak.Stars(**({k: getattr(stars, k) for k in kept} | given))
+
+
+@pytest.mark.parametrize("parallax", [1e-7, 1e-9, 1e-15, 1e-30])
+def test_a_star_with_hardly_any_parallax(parallax, double):
+    """Its radial residual hangs on the parallax by round-off alone, and its weight is beyond single precision."""
+    estimator = E.SolarMotion()
+    stars, _ = estimator.simulate(MANY + 1, np.random.default_rng(7))
+    given = stars.parallax.copy()
+    given[5] = parallax * u.mas
+    one = replaced(stars, parallax=given)
+    quick, without = estimator.fit(one), estimator.fit(stars)
+    double()
+    whole = estimator.fit(one)
+    for name, error in whole.error.items():
+        assert abs(quick[name] - whole[name]) < 1e-3 * error, name
+        assert abs(whole[name] - without[name]) < 0.1 * error, name
+
+
+def test_errors_of_terms_that_nearly_cancel(double):
+    """Near the Sun the regressors of circular orbits are the large differences of A and B, their errors the small."""
+    stars, _ = E.SolarMotion().simulate(MANY + 1, np.random.default_rng(1))
+    near, estimator = replaced(stars, covariance=None), E.OortConstants(model="axisymmetric", curvature=True)
+    quick = estimator.fit(near)
+    double()
+    whole = estimator.fit(near)
+    for name, error in whole.error.items():
+        assert abs(quick.error[name] / error - 1.0) < 1e-4, name
+
+
+def test_one_motion_beyond_single_precision(double):
+    """Sums that overflow are made again, whether or not the information is among them."""
+    estimator = E.OortConstants()
+    stars, _ = estimator.simulate(MANY + 1, np.random.default_rng(8))
+    given = stars.pmra.copy()
+    given[17] = 1e30 * u.mas / u.yr
+    quick = estimator.fit(replaced(stars, pmra=given))
+    double()
+    whole = estimator.fit(replaced(stars, pmra=given))
+    for name, value in whole.results.items():
+        assert quick[name] == value, name
+    assert quick.passes == whole.passes + 1

@@ -55,7 +55,9 @@ class ConstantFieldFit(LinearFieldFit):
             state = self._start(rows) if params is None else params.state
             data = self.sample(rows, state.kind)
             if constant_pass.applies(rows, data, state):
-                return constant_pass.sums(data, state, misfit=state.first)
+                # `Sums.coarse` notices what is too large.
+                with np.errstate(all="ignore") if state.single else np.errstate():
+                    return constant_pass.sums(data, state, misfit=state.first)
         return super().collect(rows, params)
 
     def residual(self, rows: Any, params: Any) -> Array:

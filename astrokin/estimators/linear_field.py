@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import astrokin as ak
 from astrokin import galaxy, velocity_model
 from astrokin.angles import dot
-from astrokin.estimators.fields import OORT, Field
+from astrokin.estimators.fields import OORT, SUN, Field
 from astrokin.local_weights import Weights
 from astrokin.summaries import group_of, grouped_product, grouped_sum
 
@@ -138,6 +138,9 @@ class Terms:
         self.moved = None
         if (3, 3) in data.errors and not (state.first and data.known_sun is None):
             self.moved = velocity_model.parallax_pull(data, v_sun, e)
+            if 2 in self.moved and self._constant:
+                # Not what is left when the radial velocity is taken off itself: next to no parallax that is too much.
+                self.moved[2] = np.zeros_like(data.parallax)
         self.weights = Weights.of(velocity_model.variance(data, tensor, self.moved), data)
         #: W e of each row, (3, n).
         self.pull = self.weights.pull(e)
@@ -188,7 +191,10 @@ class Terms:
         if not information:
             return Sums(**scores)
         outer = velocity_model.outer(self.regressor)
-        weight, spread = self._total(self.weight, outer), self._spread()
+        # Regressors of a basis nearly cancel where stars are near.
+        exact = meat and self.field.basis is not None
+        weight = self._total(self.weight.astype(np.float64, copy=False) if exact else self.weight, outer)
+        spread = self._spread()
         if not meat:
             return Sums(**scores, weight=weight, spread=spread)
         pull = self.parallax * self.pull
@@ -283,6 +289,12 @@ class Terms:
         return self._total(self._ones, np.stack(parts))[:, 0]
 
     @property
+    def _constant(self) -> bool:
+        """Whether the field is the same everywhere, so that no radial residual depends on the distance."""
+        field = self.field
+        return field.columns == (SUN,) and field.basis is None and self.data.known_sun is None
+
+    @property
     def isotropic(self) -> bool:
         """Whether the dispersion is one number."""
         return self.shape.shape[1] == 1
@@ -299,7 +311,8 @@ class Terms:
 
     def _meat(self, pull: Array) -> Array:
         """Sums of the products of the rows' scores, (G, 3 r + q, 3 r + q)."""
-        scores = self.scores(pull)
+        # In double precision: of groups of parameters that nearly cancel the sums hold the errors.
+        scores = self.scores(pull).astype(np.float64, copy=False)
         return self._total(scores, scores)
 
     def scores(self, pull: Array) -> Array:
@@ -372,8 +385,11 @@ class Sums:
 
     def coarse(self, shape: Array, field: Field = OORT) -> bool:
         """Whether the information is too nearly singular, or the sums too large, for single precision."""
+        scores = (self.field, self.scatter, self.level)
+        if not all(np.isfinite(part).all() for part in scores):
+            return True
         if self.weight is None:
-            return not bool(np.isfinite(self.field).all())
+            return False
         with np.errstate(invalid="ignore", over="ignore"):
             return not bool((self.normal_equations(shape, field, COARSE).conditioning > COARSE).all())
 

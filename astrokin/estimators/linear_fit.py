@@ -74,7 +74,7 @@ class LinearFieldFit(ak.Estimator):
         """Sums that give score and information of all parameters about those of the last pass."""
         state = self._start(rows) if params is None else params.state
         # `Sums.coarse` notices what is too large.
-        with np.errstate(over="ignore", invalid="ignore") if state.single else np.errstate():
+        with np.errstate(all="ignore") if state.single else np.errstate():
             final = params is not None and params.final
             return self.terms(rows, state).sums(final, state.first, final or state.information is None)
 
