@@ -86,24 +86,33 @@ class BlockRun:
 
     def __call__(self, stars: Stars) -> Stars:
         gaps = _gaps(self.effect, stars, self.rules)
-        out = stars if gaps is None else _filled(stars, gaps)
-        for step in self.effect.steps if self.verb == "apply" else reversed(self.effect.steps):
-            for reason, mask in step.unfit(out).items():
-                out = out.refuse(mask, reason)
-            out = _stepped(step, self.verb, out)
+        start = stars if gaps is None else _filled(stars, gaps)
+        # Of a chain only the outcome is looked at; and only if there is something, which step it was.
+        careful = len(self.effect.steps) == 1 or start.raw.covariance is not None
+        out = self._stepped(start, careful)
+        if not careful and _suspicious(start, out):
+            out = self._stepped(start, True)
         if gaps is not None:
             out = _emptied(out, gaps)
         if self.angles:
             out.raw.angle("ra"), out.raw.angle("pmra")  # here, while the block is in the cache
         return out
 
+    def _stepped(self, stars: Stars, careful: bool) -> Stars:
+        for step in self.effect.steps if self.verb == "apply" else reversed(self.effect.steps):
+            for reason, mask in step.unfit(stars).items():
+                stars = stars.refuse(mask, reason)
+            stars = _stepped(step, self.verb, stars, careful)
+        return stars
 
-def _stepped(effect: Effect, verb: str, stars: Stars) -> Stars:
+
+def _stepped(effect: Effect, verb: str, stars: Stars, careful: bool) -> Stars:
     with overflow_allowed():  # `unfit` has looked at the columns
         effect = effect.bound(stars)
         out = effect.forward(stars) if verb == "apply" else effect.backward(stars)
         _check_made(effect, "forward" if verb == "apply" else "backward", stars, out)
-        out = _without_overflow(stars, out)
+        if careful:
+            out = _without_overflow(stars, out)
         if stars.raw.covariance is None:
             return out
         if verb == "apply":
@@ -123,14 +132,34 @@ def _without_overflow(before: Stars, after: Stars) -> Stars:
     bad: Any = False
     for name in after.changed_since(before) & _SIX:
         values = getattr(after.raw, name)
-        if name == "direction" and abs(np.dot(values.ravel(), values.ravel()) - len(after)) < 0.25:
-            continue  # all of unit length: one look at whole blocks
+        if name == "direction" and _of_unit_length(values):
+            continue
         if not all_finite(values):
             bad = bad | np.isinf(values).reshape(-1, len(after)).any(axis=0)
         if name == "direction":
             square = dot(values, values)  # too large to be normalised: zero, or NaN
             bad = bad | (~(square > 0.5) & ~missing(before).any(axis=1) & _not_refused(after))
     return after if bad is False else after.refuse(bad, OVERFLOW)
+
+
+def _suspicious(before: Stars, after: Stars) -> bool:
+    """Whether anything became infinite, or was lost though nothing was missing."""
+    for name in after.changed_since(before) & _SIX:
+        values = getattr(after.raw, name)
+        if _of_unit_length(values) if name == "direction" else all_finite(values):
+            continue
+        complete = ~missing(before).any(axis=1) & _not_refused(after)
+        if np.isinf(values).any() or np.isnan(values[..., complete]).any():
+            return True
+        if name == "direction" and not (dot(values, values)[complete] > 0.5).all():
+            return True
+    return False
+
+
+def _of_unit_length(direction: Array) -> bool:
+    """Whether all vectors are, in one look at the whole block."""
+    flat = direction.ravel()
+    return bool(abs(np.dot(flat, flat) - direction.shape[1]) < 0.25)
 
 
 def _not_refused(stars: Stars) -> Any:

@@ -242,6 +242,29 @@ def test_rows_that_overflow_are_refused(parallax):
     assert np.isfinite(after.direction[:, 1:]).all()
 
 
+@pytest.mark.parametrize("lost", [{}, {"radial_velocity": [np.nan, 3.0, np.nan] * u.km / u.s}])
+@pytest.mark.parametrize("verb", ["apply", "remove"])
+@pytest.mark.filterwarnings("error:.*encountered:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore::astrokin.errors.RowsWarning")
+def test_rows_that_overflow_in_a_chain_are_refused_by_the_step_that_lost_them(verb, lost):
+    stars = samples.field_stars(3, epoch=2016.0 if verb == "apply" else 2050.0).replace(**lost)
+    stars = stars.replace(parallax=[5.0, 1e300, 5.0] * u.mas)
+    steps = [
+        ak.effects.ReflexMotion(),
+        ak.effects.PerspectiveAcceleration(epoch=2050.0, reference_epoch=2016.0),
+        ak.effects.AnnualAberration(ak.Observer(2050.0)),
+    ]
+    whole = getattr(steps[0] | steps[1] | steps[2], verb)(stars, missing_rv="nan")
+    single = stars
+    for step in steps if verb == "apply" else steps[::-1]:
+        single = getattr(step, verb)(single, missing_rv="nan")
+    if verb == "apply":
+        assert whole.refused["overflow"].tolist() == [False, True, False]
+    assert {k: v.tolist() for k, v in whole.refused.items()} == {k: v.tolist() for k, v in single.refused.items()}
+    for name in ("direction", "proper_motion", "parallax", "radial_velocity"):
+        np.testing.assert_allclose(getattr(whole.raw, name), getattr(single.raw, name), rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.filterwarnings("error:.*encountered:RuntimeWarning")
 @pytest.mark.filterwarnings("ignore::astrokin.errors.RowsWarning")
 def test_the_way_back_with_a_covariance_survives_an_absurd_row():
