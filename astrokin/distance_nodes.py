@@ -22,6 +22,7 @@ Array = NDArray[np.float64]
 NODES = 40
 REACH = 5.8  # standard errors to which the likelihood is followed
 _NEGLIGIBLE = 22.0  # -ln of the share of the posterior that may be left out far out
+_AGREEING = 3.0  # -ln of how much less likely the distance that the parallax tells may be than the best one
 _CURVE = 2.5  # c in standard errors
 _STEEP = 30.0  # c is larger where v, the logarithm of large numbers, would be beyond this
 
@@ -91,8 +92,30 @@ def ends(parallax: Array, error: Array, prior: Bound) -> tuple[Array, Array]:
     there = r_max if prior.scale is None else prior.scale
     far = 0.5 * ratio * ratio - 3.0 * np.log(np.maximum(parallax * there, 1.0)) > _NEGLIGIBLE
     smallest = np.where(far & (ratio > 1.05 * REACH), parallax - REACH * error, 1.0 / r_max)
+    if prior.density is not None:
+        largest, smallest = _widened(largest, smallest, parallax, error, prior)
     missed = np.maximum(1.0 / r_max - parallax, 0.0) ** 2 - np.minimum(parallax, 0.0) ** 2
     return np.where(missed < (REACH * error) ** 2, largest, np.nan), np.maximum(smallest, 1.0 / r_max)
+
+
+def _widened(largest: Array, smallest: Array, parallax: Array, error: Array, prior: Bound) -> tuple[Array, Array]:
+    """The ends moved to where a prior of one's own draws the posterior, if that is beyond them."""
+    largest, smallest = np.array(largest), np.array(smallest)
+    r, log_density = prior.knots()
+    top = log_density.max()
+    nearest = np.clip(1.0 / np.maximum(parallax, 1e-300), prior.r_min, prior.r_max)
+    told = top - prior.log_density(nearest) + 0.5 * ((1.0 / nearest - parallax) / error) ** 2
+    # Where the prior is large next to the likelihood's peak nothing beyond `REACH` counts.
+    rows = np.flatnonzero(told > _AGREEING)
+    if len(rows):
+        x = 1.0 / r
+        cost = 0.5 * ((x[:, None] - parallax[rows]) / error[rows]) ** 2 + (top - log_density)[:, None]
+        there = cost < np.minimum(cost.min(axis=0), told[rows]) + 0.5 * REACH**2
+        some, first, last = there.any(axis=0), there.argmax(axis=0), len(r) - 1 - there[::-1].argmax(axis=0)
+        nearer, farther = some & (x[first] > largest[rows]), some & (x[last] < smallest[rows])
+        largest[rows[nearer]] = x[np.maximum(first[nearer] - 1, 0)]
+        smallest[rows[farther]] = x[np.minimum(last[farther] + 1, len(r) - 1)]
+    return largest, smallest
 
 
 def _least(parallax: Array, error: Array, prior: Bound) -> Any:

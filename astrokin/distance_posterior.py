@@ -20,7 +20,7 @@ Index = NDArray[np.intp]
 
 #: Rows worked on at a time: their nodes stay in the cache.
 BLOCK = 1 << 11
-_FEW = NODES // 2  # nodes where the posterior is not negligible: if less, they are moved there
+_FEW = 3 * NODES // 4  # nodes where the posterior is not negligible: if less, they are moved there
 _ROUNDS = 12
 _NUMBERS = np.arange(NODES, dtype=np.uint8)[:, None]
 #: By which powers of r the density in parallax is that in distance.
@@ -121,7 +121,8 @@ class _Block:
 
     def _narrowed(self) -> bool:
         """Move the nodes to where the posterior is not negligible, if only few of them are there."""
-        there = self.density > np.exp(-(REACH**2))
+        weight = np.multiply(self.density, self.r, out=self.spare)
+        there = weight > weight.max(axis=0) * np.exp(-0.5 * REACH**2)
         first = np.maximum(np.argmax(there, axis=0) - 1, 0)
         last = np.minimum(NODES - np.argmax(there[::-1], axis=0), NODES - 1)
         few = (last - first < _FEW) & there.any(axis=0)

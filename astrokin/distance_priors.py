@@ -24,6 +24,7 @@ _LENGTHS = 30.0
 _STEP = 1e-4  # of the distance: for the slope of a prior that does not say its own
 #: Where a prior of one's own is looked at first: ln r below its limit, and at how many places.
 _LOOK = np.linspace(-14.0, 0.0, 1 << 14)
+_KNOTS = 256
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,9 @@ class AnyDensity:
     ----------
     density : callable
         p(r), finite and not negative, for an array of distances in kpc, the r^2 of the volume included; it need not
-        be normalised. Smooth, between a first and a last distance beyond which it may be zero.
+        be normalised. Smooth, between a first and a last distance beyond which it may be zero; of peaks far apart
+        each with a standard deviation of a tenth of its distance at least: then quantiles are good to 3 per cent of the
+        half width of the interval with a share of 0.68, while those of shares above 0.99 need a single peak.
     r_max : `~astropy.units.Quantity`
         Beyond it there is no star.
 
@@ -178,11 +181,17 @@ class Bound:
                 without = middle
         return float(within)
 
+    def knots(self) -> tuple[Array, Array]:
+        """Some distances over the whole range of a prior of one's own, and ln p(r) there."""
+        r = np.geomspace(max(self.r_min, self.r_max * np.exp(_LOOK[0])), self.r_max, _KNOTS)
+        return r, self.log_density(r)
+
     def slope(self, r: Array) -> Any:
         """d ln p / d ln r."""
         if self.density is None:
             return 2.0 if self.length is None else 2.0 - r / self.length
-        ends = [self.log_density(r * np.exp(s * _STEP)) for s in (1.0, -1.0)]
+        places = (np.clip(r * np.exp(s * _STEP), self.r_min, self.r_max) for s in (1.0, -1.0))
+        ends = [self.log_density(place) for place in places]
         with np.errstate(invalid="ignore"):
             slope = (ends[0] - ends[1]) / (2.0 * _STEP)
         return np.where(np.isfinite(slope), slope, 0.0)

@@ -109,6 +109,34 @@ def test_a_prior_much_narrower_than_the_likelihood(centre, width, parallax, erro
     assert found["distance_mode"].value[0] == pytest.approx(mode, abs=max(2e-3 * half, 5e-5))  # the oracle's own step
 
 
+@pytest.mark.parametrize(("parallax", "error"), [(0.01, 0.0152), (0.01, 0.01), (-1, 0.0658), (0.3, 0.03), (0.35, 0.03)])
+def test_a_prior_far_off_the_likelihood(parallax, error):
+    """Where both meet is beyond the standard errors to which the likelihood alone is followed."""
+
+    def shell(r):
+        return np.exp(-0.5 * ((r - 8.0) / 0.5) ** 2)
+
+    quantiles, mean, _ = fine(parallax, error, shell, 20.0)
+    found = ak.distances(stars(parallax, error), AnyDensity(shell, 20 * u.kpc))
+    half = 0.5 * (quantiles[2] - quantiles[0])
+    told = [found[k].value[0] for k in ("distance_lower", "distance", "distance_upper", "distance_mean")]
+    np.testing.assert_allclose(told, [*quantiles, mean], rtol=0, atol=1e-3 * half)
+
+
+def test_a_prior_of_ones_own_is_only_asked_within_its_limits():
+    asked = []
+
+    def density(r):
+        asked.append((r.min(), r.max()))
+        return r**2 * np.exp(-r / 1.35)
+
+    with pytest.warns(ak.errors.RowsWarning, match="1 the prior allows no distance"):
+        found = ak.distances(stars(np.array([-1.0, 0.05]), np.array([0.001, 0.02])), AnyDensity(density, 40 * u.kpc))
+    assert np.isnan(found["distance"].value).tolist() == [True, False]
+    assert min(low for low, _ in asked) > 0.0
+    assert max(high for _, high in asked) <= 40.0 * (1 + 1e-9)
+
+
 @pytest.mark.parametrize(("parallax", "error"), [(0.5, 0.3), (0.3, 0.3), (0.2, 0.05), (0.31, 0.01)])
 def test_a_prior_that_ends_by_itself(parallax, error):
     """No star beyond 3 kpc, by a density that is zero there: the same as its limit."""
