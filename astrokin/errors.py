@@ -90,8 +90,16 @@ class DroppedWarning(AstrokinWarning):
 
 
 def closest_first(name: str, known: Iterable[str]) -> list[str]:
-    """Sort `known` so that the names most like `name` come first; names as like as each other keep their order."""
-    return sorted(known, key=lambda k: -difflib.SequenceMatcher(None, name, k).ratio())
+    """Sort `known` so that the names most like `name` come first; names as like as each other keep their order.
+
+    Like is what begins alike, whatever the case, and then what has most in common.
+    """
+    given = name.lower()
+
+    def order(k: str) -> tuple[bool, float]:
+        return not (given and k.lower().startswith(given)), -difflib.SequenceMatcher(None, name, k).ratio()
+
+    return sorted(known, key=order)
 
 
 def some_rows(rows: Iterable[int], limit: int = 5) -> str:

@@ -137,7 +137,8 @@ def summary(fit: Fit) -> str:
     """One line: the estimator, the rows used, the passes, and whether they converged."""
     name = fit.provenance.get("estimator", "fit")
     passes = f"{fit.passes} pass{'' if fit.passes == 1 else 'es'}"
-    return f"{name}: {fit.used:,} rows used, {passes}, {'converged' if fit.converged else 'NOT CONVERGED'}"
+    used = f"{fit.used:,} row{'' if fit.used == 1 else 's'} used"
+    return f"{name}: {used}, {passes}, {'converged' if fit.converged else 'NOT CONVERGED'}"
 
 
 def remarks(fit: Fit) -> list[str]:

@@ -66,13 +66,19 @@ def raw_values(value: Any, unit: u.UnitBase, name: str, complex_too: bool = Fals
     """
     given = getattr(value, "unit", None)
     if given is None:
-        raise InputError(f"{name} has no unit: give an astropy Quantity, for example {name}=… * u.Unit('{unit}').")
+        raise InputError(_wrong_unit(name, given, unit))
     try:
         factor = 1.0 if given is unit else given.to(unit)
     except u.UnitConversionError:
-        raise InputError(f"{name} is in {given}, which is no unit of the kind of {unit}.") from None
+        raise InputError(_wrong_unit(name, given, unit)) from None
     plain = plain_values(getattr(value, "value", value), name, complex_too)
     return plain if factor == 1.0 else plain * factor
+
+
+def _wrong_unit(name: str, given: u.UnitBase | None, unit: u.UnitBase) -> str:
+    if given is None or given == u.one:
+        return f"{name} has no unit: give an astropy Quantity, for example {name}=… * u.Unit('{unit}')."
+    return f"{name} is in {given}, which is no unit of the kind of {unit}."
 
 
 def plain_values(value: Any, name: str, complex_too: bool = False) -> NDArray[Any]:

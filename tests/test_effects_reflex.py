@@ -147,6 +147,7 @@ def test_a_solar_motion_by_row_comes_from_columns():
     [
         ({"solar_motion": (1.0, 2.0, 3.0)}, "ReflexMotion.solar_motion .* no unit"),
         ({"solar_motion": (1, 2, 3) * u.km}, "ReflexMotion.solar_motion is in km"),
+        ({"solar_motion": (1, 2, 3)}, "ReflexMotion.solar_motion has no unit"),
         ({"solar_motion": 5 * KM_S}, r"ReflexMotion.solar_motion has shape \(\); \(3,\) is needed"),
         ({"frame": "galactic"}, "ReflexMotion.frame is 'galactic'; it can be 'galactocentric', 'lsr'"),
     ],

@@ -12,7 +12,7 @@ import pytest
 import astrokin as ak
 from astrokin import discovery
 from astrokin.discovery import EFFECTS, ESTIMATORS
-from astrokin.errors import AmbiguousNameError, PluginWarning, UnknownNameError
+from astrokin.errors import AmbiguousNameError, PluginWarning, UnknownNameError, closest_first
 from astrokin.listing import effects_table, estimators_table, plugins_table
 from astrokin.registry import Registry, effect_class, effect_classes, estimator_class, estimator_classes
 
@@ -282,6 +282,11 @@ def test_an_unknown_name_lists_what_exists_closest_first():
         registry.find(EFFECTS, "betta")
     with pytest.raises(LookupError, match="there is no estimator 'x'; there are: none"):
         registry.find(ESTIMATORS, "x")
+
+
+def test_what_begins_like_the_name_comes_first_whatever_the_case():
+    assert closest_first("Oort", ["solar-motion", "oort-constants"]) == ["oort-constants", "solar-motion"]
+    assert closest_first("", ["b", "a"]) == ["b", "a"]
 
 
 def test_a_wrong_keyword_lists_what_is_taken_closest_first():

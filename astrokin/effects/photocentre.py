@@ -51,7 +51,10 @@ class BinaryPhotocentre(ak.Effect):
     .. math::
 
         (\beta - B)\,\mathbf r_{12}: \qquad
-        \Delta\delta = AX + FY, \quad \Delta\alpha* = BX + GY, \qquad
+        \Delta\delta = AX + FY, \quad \Delta\alpha* = BX + GY,
+
+    .. math::
+
         X = \cos E - e, \quad Y = \sqrt{1 - e^2}\sin E, \quad E - e\sin E = 2\pi(t - t_p)/P,
 
     with the Thiele-Innes elements A, B, F, G of that orbit. The direction becomes :math:`\mathbf r +

@@ -34,7 +34,10 @@ class AstrometricSolution(ak.SourceEstimator):
 
     .. math::
 
-        w = \Delta\alpha^*(t)\sin\psi + \Delta\delta(t)\cos\psi + \varpi f, \qquad
+        w = \Delta\alpha^*(t)\sin\psi + \Delta\delta(t)\cos\psi + \varpi f,
+
+    .. math::
+
         \Delta\alpha^*(t) = \Delta\alpha^*_0 + \mu_{\alpha*} t + \tfrac12 g_{\alpha*} t^2 + \tfrac16 h_{\alpha*} t^3
 
     (and :math:`\Delta\delta` alike), t from the reference epoch: 5 parameters without, 7 with the acceleration g, 9
@@ -97,6 +100,9 @@ class AstrometricSolution(ak.SourceEstimator):
     noise still change in the last pass); or, without results, ``"too few epochs"``, ``"undetermined"`` or
     ``"no orbit found"``. Rows without scan angle, parallax factor or positive error, the same observation listed again
     and those whose pair or correlation cannot be made out are left out and counted.
+
+    Errors of an orbit are those of the model made linear at the solution: in simulations a few in a thousand of the
+    orbits that are solved are off by more than five of them in one element or more.
 
     The abscissae of a source must be offsets from one fixed direction (not from a moving reference solution) with 6
     parameters, and for the total motion; otherwise the results are corrections to the reference solution. ``chi2``,
