@@ -30,7 +30,7 @@ def places(values: Any, labels: tuple[Any, ...]) -> tuple[Places, Mask]:
     >>> place[found], found
     (array([1, 0]), array([ True, False,  True]))
     """
-    if not labels:
+    if not labels or not len(values):
         return np.zeros(len(values), np.intp), np.zeros(len(values), bool)
     known, values = np.asarray(labels), as_text(getattr(values, "value", values))
     missing = gaps(values)

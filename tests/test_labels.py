@@ -53,3 +53,9 @@ def test_very_many_texts_and_long_ones():
 def test_text_in_the_other_byte_order():
     values = np.array(["thin", "thick", "halo"])
     check(values.astype(values.dtype.newbyteorder()), ["halo", "thin"])
+
+
+@pytest.mark.parametrize("kind", ["U3", ">U3", object, int, float])
+def test_no_values(kind):
+    place, found = labels.places(np.array([], dtype=kind), ("a", "b") if kind not in (int, float) else (1, 2))
+    assert (len(place), len(found)) == (0, 0)
