@@ -1,5 +1,7 @@
 """What each effect adds to a chain, beside the same in ERFA and astropy; and effects whose parameters come by row."""
 
+import subprocess
+import sys
 import time
 import warnings
 
@@ -56,7 +58,8 @@ def quietly(act):
 
 def added(step):
     """The least CPU time of the chain with a step less that of the chain without, the two measured in turns."""
-    chain = quietly(lambda: (step | motion if step.stage < motion.stage else motion | step).apply(stars))
+    whole = step | motion if step.stage < motion.stage else motion | step
+    chain = quietly(lambda: whole.apply(stars))
     without = quietly(lambda: motion.apply(stars))
     taken = {chain: [], without: []}
     for _ in range(8):
@@ -67,9 +70,20 @@ def added(step):
     return (min(taken[chain]) - min(taken[without])) * 1e9 / N, max(taken[chain]) / min(taken[chain])
 
 
+if len(sys.argv) > 1:  # one effect, asked for by the process that measures all
+    print(*added(steps[sys.argv[1]]))
+    raise SystemExit
+
+
+def added_alone(name):
+    """As `added`, in a process of its own: how memory lies after other effects would change it by half."""
+    done = subprocess.run([sys.executable, __file__, name], capture_output=True, text=True, check=True)
+    return tuple(map(float, done.stdout.split()))
+
+
 alone = best(lambda: motion.apply(stars), N)
 print("in a chain with perspective-acceleration, Stars to Stars")
-show([("perspective-acceleration alone", alone), *((k, added(v)) for k, v in steps.items())], "annual-parallax")
+show([("perspective-acceleration alone", alone), *((k, added_alone(k)) for k in steps)], "annual-parallax")
 
 # ---- ERFA's functions of vectors, which come without the doors, the proper motion and the checks -------------------
 
