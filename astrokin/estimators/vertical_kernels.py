@@ -178,7 +178,7 @@ class _Runs:
         small = np.min_scalar_type(len(counts))  # few cells: sorted by their digits
         rows = np.argsort(index.astype(small), kind="stable")
         if velocity.size and np.isnan(velocity.min()):
-            rows = rows[~np.isnan(velocity).any(axis=0)[rows]]
+            rows = rows[~np.asarray(np.isnan(velocity).any(axis=0))[rows]]
             counts = np.bincount(index[rows], minlength=len(counts))
         cells = np.flatnonzero(counts)
         return cls(rows, cells, counts[cells], (np.cumsum(counts) - counts)[cells])
