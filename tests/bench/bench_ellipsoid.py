@@ -22,7 +22,8 @@ tensor = values[3:][[[0, 1, 2], [1, 3, 4], [2, 4, 5]]]
 
 def one_pass(groups=GROUPS, final=False, errors=True, **options):
     estimator = Ellipsoid(by="kind" if groups > 1 else None, **options)
-    state = State(np.tile(values, (groups, 1)), np.tile(tensor, (groups, 1, 1)), estimator.field)
+    # As the driver has it for so many stars: in single precision.
+    state = State(np.tile(values, (groups, 1)), np.tile(tensor, (groups, 1, 1)), estimator.field, single=True)
     labels = tuple(range(groups)) if groups > 1 else ()
     selection = Selection(needs=estimator.needs, by=estimator.by, labels=labels)
 
